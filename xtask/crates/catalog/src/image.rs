@@ -1,0 +1,329 @@
+//! `image.toml`: one folder, one kind of image; and the images that follow from it.
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::{
+    coordinate::Maven,
+    problem::Source,
+    reader::{At, Section, Sink, parse},
+    table::Origin,
+};
+
+/// Name and tag of an image, `spark-k8s-base:12-jre17-py311`: its identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageRef {
+    /// Repository name, without a registry.
+    pub name: String,
+    /// Tag.
+    pub tag: String,
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.tag)
+    }
+}
+
+/// One image that can be built: an image file for one Spark version and one variant.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Name and first tag.
+    pub reference: ImageRef,
+    /// Further tags of the same image.
+    pub also: Vec<ImageRef>,
+    /// The kind: `custom`, `jars-iceberg`, ...
+    pub id: String,
+    /// What it is for, in one sentence.
+    pub about: String,
+    /// The Spark version, unless the image is below all of them.
+    pub spark: Option<String>,
+    /// The variant, where the kind has some.
+    pub variant: Option<String>,
+    /// The group that must be asked for, if the image is in one.
+    pub group: Option<String>,
+    /// Path of the image file, relative to the repository (or to the folder that `--images` named).
+    pub file: String,
+    /// Path of the Dockerfile.
+    pub dockerfile: String,
+    /// The stage of the Dockerfile that is the image; the last one if nothing is said.
+    pub target: Option<String>,
+    /// Build argument -> the image it stands for. `FROM ${PARENT}` and `COPY --from=${JDBC}` refer to them.
+    pub parents: BTreeMap<String, ImageRef>,
+    /// Other build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// What its context holds.
+    pub stages: Vec<Stage>,
+    /// What proves it; what proves its parents comes on top.
+    pub smoke: Smoke,
+}
+
+/// What proves that an image holds what it promises. An image inherits what proves its parents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Smoke {
+    /// Checks of `docker/smoke/jobs/checks.py`: all of an image run in one Spark session.
+    pub checks: Vec<String>,
+    /// Scripts in `docker/smoke/jobs`, each a run of its own, with its arguments.
+    pub jobs: Vec<String>,
+    /// Paths that the image's user and any uid with gid 0 may write to.
+    pub writable: Vec<String>,
+    /// Paths that everybody may read.
+    pub readable: Vec<String>,
+    /// What the table promises: environment variables without their prefix `EXPECT_`.
+    pub expect: BTreeMap<String, String>,
+}
+
+impl Smoke {
+    /// Adds what `other` has and this has not.
+    pub(crate) fn extend(&mut self, other: &Smoke) {
+        for (own, more) in [
+            (&mut self.checks, &other.checks),
+            (&mut self.jobs, &other.jobs),
+            (&mut self.writable, &other.writable),
+            (&mut self.readable, &other.readable),
+        ] {
+            own.extend(more.iter().filter(|word| !own.contains(word)).cloned().collect::<Vec<_>>());
+        }
+        self.expect.extend(other.expect.clone());
+    }
+}
+
+/// One part of a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Folder of the context, ending in `/`; a file for [`Content::Debian`].
+    pub into: String,
+    /// What lies there.
+    pub content: Content,
+    /// Only under this origin.
+    pub origin: Option<Origin>,
+}
+
+/// What a stage puts into the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Jars by coordinate.
+    Maven(Vec<Jar>),
+    /// A folder beside the image file.
+    Folder(String),
+    /// A file of the user's own, relative to the image file; the lock pins its bytes.
+    File(String),
+    /// A set of Python packages, laid out below `/usr/local`.
+    Python(PythonSet),
+    /// The Spark distribution, without the paths that these globs match.
+    Spark {
+        /// Globs over paths in the Spark home.
+        leave_out: Vec<String>,
+    },
+    /// Symbolic links: path below the stage's folder -> target.
+    Links(BTreeMap<String, String>),
+    /// Small files: path below the stage's folder -> text.
+    Texts(BTreeMap<String, String>),
+    /// A root filesystem of Debian packages, as one tar.
+    Debian {
+        /// The packages asked for.
+        packages: Vec<String>,
+        /// Path of the recipe, which says what the packages' scripts would have made.
+        recipe: String,
+    },
+}
+
+/// A Maven artifact of a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jar {
+    /// What is taken.
+    pub maven: Maven,
+    /// What was asked for and why it is not taken, if the table substitutes it.
+    pub instead_of: Option<(Maven, String)>,
+}
+
+/// Requirements that are resolved together, on top of the sets of the image's parents.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PythonSet {
+    /// Name of the set in the lock.
+    pub name: String,
+    /// Requirements as in PEP 508.
+    pub requirements: Vec<String>,
+    /// Names of the sets below, nearest last.
+    pub on: Vec<String>,
+}
+
+impl Image {
+    /// Path of the folder of the image file.
+    pub fn folder(&self) -> &str {
+        folder_of(&self.file)
+    }
+}
+
+pub(crate) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// An image file as it was read, its templates not yet filled in.
+#[derive(Debug)]
+pub(crate) struct ImageFile {
+    pub(crate) path: String,
+    pub(crate) id: At<String>,
+    pub(crate) name: At<String>,
+    pub(crate) about: At<String>,
+    pub(crate) per_spark: bool,
+    pub(crate) sparks: Vec<At<String>>,
+    pub(crate) tags: Vec<At<String>>,
+    pub(crate) dockerfile: At<String>,
+    pub(crate) target: Option<At<String>>,
+    pub(crate) parents: Vec<(String, At<String>)>,
+    pub(crate) args: Vec<(String, At<String>)>,
+    pub(crate) labels: Vec<(String, At<String>)>,
+    pub(crate) stages: Vec<StageFile>,
+    pub(crate) smoke: Vec<SmokeFile>,
+    pub(crate) variants: Vec<Variant>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Variant {
+    pub(crate) name: At<String>,
+    pub(crate) group: Option<At<String>>,
+    pub(crate) tags: Vec<At<String>>,
+    pub(crate) parents: Vec<(String, At<String>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SmokeFile {
+    pub(crate) checks: Vec<At<String>>,
+    pub(crate) jobs: Vec<At<String>>,
+    pub(crate) writable: Vec<At<String>>,
+    pub(crate) readable: Vec<At<String>>,
+    pub(crate) expect: Vec<(String, At<String>)>,
+    pub(crate) only: Only,
+}
+
+/// For which of the file's images a part counts.
+#[derive(Debug)]
+pub(crate) struct Only {
+    pub(crate) variants: Vec<At<String>>,
+    pub(crate) sparks: Vec<At<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct StageFile {
+    pub(crate) into: At<String>,
+    pub(crate) content: ContentFile,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) only: Only,
+}
+
+#[derive(Debug)]
+pub(crate) enum ContentFile {
+    Maven(Vec<At<String>>),
+    Folder(At<String>),
+    File(At<String>),
+    Python(Vec<At<String>>),
+    Spark(Vec<At<String>>),
+    Links(Vec<(String, At<String>)>),
+    Texts(Vec<(String, At<String>)>),
+    Debian { packages: Vec<At<String>>, recipe: At<String> },
+}
+
+impl ImageFile {
+    pub(crate) fn read(source: &Source, sink: &Sink) -> Option<Self> {
+        let toml = parse(source, sink)?;
+        let root = Section::root(&source.path, &toml, sink);
+        let folder = folder_of(&source.path).rsplit('/').next().unwrap_or_default().to_owned();
+        let file = Self {
+            path: source.path.clone(),
+            id: root.string("id").unwrap_or_else(|| root.at(folder)),
+            name: root.required("name", "\"spark-k8s-…\""),
+            about: root.required("about", "\"what the image is for\""),
+            per_spark: per_spark(&root),
+            sparks: root.strings("spark"),
+            tags: root.strings("tags"),
+            dockerfile: root.string("dockerfile").unwrap_or_else(|| root.at("Dockerfile".to_owned())),
+            target: root.string("target"),
+            parents: root.string_map("parents"),
+            args: root.string_map("args"),
+            labels: root.string_map("labels"),
+            stages: root.list("stage").into_iter().filter_map(stage).collect(),
+            smoke: root.list("smoke").into_iter().map(smoke).collect(),
+            variants: root
+                .section("variants")
+                .map(|section| section.sections().into_iter().map(|(name, section)| variant(name, section)).collect())
+                .unwrap_or_default(),
+        };
+        if file.tags.is_empty() && file.variants.iter().all(|variant| variant.tags.is_empty()) {
+            root.note(0..0, "the image has no tag", "add `tags = [\"{spark}\"]`");
+        }
+        root.finish();
+        Some(file)
+    }
+}
+
+fn per_spark(root: &Section<'_>) -> bool {
+    let Some(per) = root.string("per") else { return false };
+    if per.value != "spark" {
+        root.note(per.span.clone(), format!("`per = \"{}\"`", per.value), "write `per = \"spark\"`, or leave it out");
+    }
+    true
+}
+
+fn variant(name: At<String>, section: Section<'_>) -> Variant {
+    let variant = Variant {
+        name,
+        group: section.string("group"),
+        tags: section.strings("tags"),
+        parents: section.string_map("parents"),
+    };
+    section.finish();
+    variant
+}
+
+fn only(section: &Section<'_>) -> Only {
+    Only { variants: section.strings("variants"), sparks: section.strings("spark") }
+}
+
+fn smoke(section: Section<'_>) -> SmokeFile {
+    let smoke = SmokeFile {
+        checks: section.strings("checks"),
+        jobs: section.strings("jobs"),
+        writable: section.strings("writable"),
+        readable: section.strings("readable"),
+        expect: section.string_map("expect"),
+        only: only(&section),
+    };
+    section.finish();
+    smoke
+}
+
+fn stage(section: Section<'_>) -> Option<StageFile> {
+    const KINDS: [&str; 8] = ["maven", "folder", "file", "python", "spark-home", "links", "texts", "debian"];
+    let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| section.has(kind)).collect();
+    let content = match kinds.as_slice() {
+        ["maven"] => ContentFile::Maven(section.strings("maven")),
+        ["folder"] => ContentFile::Folder(section.string("folder")?),
+        ["file"] => ContentFile::File(section.string("file")?),
+        ["python"] => ContentFile::Python(section.strings("python")),
+        ["spark-home"] => {
+            section.bool("spark-home");
+            ContentFile::Spark(section.strings("leave-out"))
+        }
+        ["links"] => ContentFile::Links(section.string_map("links")),
+        ["texts"] => ContentFile::Texts(section.string_map("texts")),
+        ["debian"] => ContentFile::Debian {
+            packages: section.strings("debian"),
+            recipe: section.required("recipe", "\"recipe.toml\""),
+        },
+        found => {
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+            let message = format!("a stage has exactly one content, this one has {found}");
+            section.note(section.span(), message, format!("contents: {}", KINDS.join(", ")));
+            return None;
+        }
+    };
+    let origin = section.string("origin").and_then(|at| {
+        let note = |message: String| section.note(at.span.clone(), message, "leave it out for a stage of every origin");
+        at.value.parse().map_err(note).ok()
+    });
+    let stage = StageFile { into: section.required("into", "\"jars/\""), content, origin, only: only(&section) };
+    section.finish();
+    Some(stage)
+}

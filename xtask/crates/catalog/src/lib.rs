@@ -1,0 +1,37 @@
+//! What is to be built: the version table, the image files, the lock, and the graph of images that follows from them.
+//!
+//! Everything here is pure. Texts come in, values and [`Problem`]s come out; nothing opens a file, starts a process or
+//! asks the network. The way of the data is
+//!
+//! ```text
+//! versions.toml ─┐
+//! image.toml  ───┴─> Catalog ── requests ──> (lock) ──> LockedCatalog ──> Plan
+//! ```
+//!
+//! Only a [`LockedCatalog`] can be planned, so that nothing is built from a table that nobody checked or from bytes that
+//! nobody pinned.
+
+mod catalog;
+mod check;
+mod coordinate;
+mod image;
+mod lock;
+mod locked;
+mod plan;
+mod problem;
+mod reader;
+mod request;
+mod select;
+mod table;
+mod template;
+
+pub use catalog::Catalog;
+pub use coordinate::{Coordinate, Maven, ParseCoordinateError};
+pub use image::{Content, Image, ImageRef, Jar, PythonSet, Smoke, Stage};
+pub use lock::{Artifact, Lock, LockError, LockedSet, Unresolved};
+pub use locked::{LockedCatalog, Stale};
+pub use plan::{Decision, Inputs, Plan, Planned, Reason, Record};
+pub use problem::{Problem, Problems, Source};
+pub use request::{Request, Requests};
+pub use select::{SelectError, Selection};
+pub use table::{Archive, Debian, Group, Origin, Release, SourceOrigin, Spark, Substitute, Table, Unsupported};

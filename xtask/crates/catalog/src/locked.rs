@@ -1,0 +1,169 @@
+//! A catalog and the bytes it stands for.
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::{
+    catalog::Catalog,
+    coordinate::Coordinate,
+    image::{Content, Image, ImageRef, Stage},
+    lock::{Artifact, Lock},
+    request::{Request, Requests},
+    table::Origin,
+};
+
+/// A catalog of which every request is answered by the lock, with an artifact or with the reason why there is none.
+#[derive(Debug, Clone)]
+pub struct LockedCatalog {
+    catalog: Catalog,
+    lock: Lock,
+    origin: Origin,
+}
+
+/// The lock answers other requests than the catalog has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Stale {
+    /// Requests without an answer, by key.
+    pub missing: Vec<String>,
+    /// Sets and artifacts that nobody asks for.
+    pub left_over: Vec<String>,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "docker/versions.lock does not answer what docker/versions.toml and the image files ask for")?;
+        let mut show = |what: &str, list: &[String]| -> fmt::Result {
+            for line in list.iter().take(10) {
+                writeln!(f, "  {what}: {line}")?;
+            }
+            if list.len() > 10 { writeln!(f, "  … and {} more", list.len() - 10) } else { Ok(()) }
+        };
+        show("not in the lock", &self.missing)?;
+        show("asked for by nobody", &self.left_over)?;
+        write!(f, "to bring it up to date: cargo xtask lock")
+    }
+}
+
+/// The requests that the lock does not answer, and what it holds that nobody asks for.
+fn compare(requests: &Requests, lock: &Lock) -> Stale {
+    let answered = |request: &&Request| {
+        let key = request.key();
+        let set_fits = lock.sets.get(&key).is_some_and(|set| set.request == request.digest());
+        let single = key.parse::<Coordinate>().is_ok_and(|id| lock.artifacts.contains_key(&id));
+        lock.unresolved.contains_key(&key) || set_fits || single
+    };
+    let members: Vec<&Coordinate> = lock.sets.values().flat_map(|set| &set.members).collect();
+    let artifacts = lock.artifacts.keys().filter(|id| !members.contains(id)).map(ToString::to_string);
+    let left_over = artifacts.chain(lock.sets.keys().cloned()).chain(lock.unresolved.keys().cloned());
+    Stale {
+        missing: requests.iter().filter(|request| !answered(request)).map(Request::key).collect(),
+        left_over: left_over.filter(|key| requests.get(key).is_none()).collect(),
+    }
+}
+
+impl LockedCatalog {
+    /// Joins a catalog with its lock.
+    ///
+    /// # Errors
+    /// The lock is stale: what it lacks and what it has too much.
+    pub fn new(catalog: Catalog, lock: Lock, origin: Origin) -> Result<Self, Stale> {
+        let requests = Requests::of(&catalog);
+        if lock.requests != Some(requests.digest()) {
+            let stale = compare(&requests, &lock);
+            return Err(stale);
+        }
+        Ok(Self { catalog, lock, origin })
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The lock.
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Where this run takes the Spark distribution from.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The stages of an image that count under this origin.
+    pub fn stages<'a>(&self, image: &'a Image) -> impl Iterator<Item = &'a Stage> {
+        let origin = self.origin;
+        image.stages.iter().filter(move |stage| stage.origin.is_none_or(|only| only == origin))
+    }
+
+    /// The requests of a stage.
+    fn keys(&self, image: &Image, stage: &Stage) -> Vec<String> {
+        match &stage.content {
+            Content::Maven(jars) => jars.iter().map(|jar| Coordinate::Maven(jar.maven.clone()).to_string()).collect(),
+            Content::File(path) => vec![Coordinate::File(path.clone()).to_string()],
+            Content::Python(set) => vec![format!("python {}", set.name)],
+            Content::Debian { .. } => vec![format!("debian {}", self.catalog.table.debian.suites.join(" "))],
+            Content::Spark { .. } => match (self.origin, &image.spark) {
+                (Origin::Release, Some(spark)) => vec![format!("sdist pyspark=={spark}")],
+                _ => Vec::new(),
+            },
+            Content::Folder(_) | Content::Links(_) | Content::Texts(_) => Vec::new(),
+        }
+    }
+
+    /// The artifacts of one stage, in the order of the lock's sets. What is unresolved is left out: see
+    /// [`LockedCatalog::blocked`].
+    pub fn artifacts(&self, image: &Image, stage: &Stage) -> Vec<&Artifact> {
+        let of_key = |key: String| -> Vec<&Artifact> {
+            match self.lock.sets.get(&key) {
+                Some(set) => set.members.iter().filter_map(|id| self.lock.artifacts.get(id)).collect(),
+                None => key.parse().ok().and_then(|id: Coordinate| self.lock.artifacts.get(&id)).into_iter().collect(),
+            }
+        };
+        self.keys(image, stage).into_iter().flat_map(of_key).collect()
+    }
+
+    /// Why images cannot be built, by image: an artifact of theirs is unresolved, or a parent is blocked.
+    pub fn blocked(&self) -> BTreeMap<ImageRef, Vec<String>> {
+        let mut blocked: BTreeMap<ImageRef, Vec<String>> = BTreeMap::new();
+        for image in self.catalog.images() {
+            let keys = self.stages(image).flat_map(|stage| self.keys(image, stage));
+            let mut reasons: Vec<String> = keys
+                .filter_map(|key| self.lock.unresolved.get(&key))
+                .map(|entry| format!("{}: {}", entry.request, entry.reason))
+                .collect();
+            let parents = image.parents.values().filter(|parent| blocked.contains_key(parent));
+            reasons.extend(parents.map(|parent| format!("{parent} is blocked")));
+            if !reasons.is_empty() {
+                reasons.dedup();
+                blocked.insert(image.reference.clone(), reasons);
+            }
+        }
+        blocked
+    }
+
+    /// Labels that say what the origin did: the origin itself and every substitution, with its reason.
+    pub fn origin_labels(&self, image: &Image) -> BTreeMap<String, String> {
+        let mut labels = BTreeMap::new();
+        let mut substituted = Vec::new();
+        for stage in self.stages(image) {
+            match &stage.content {
+                Content::Spark { .. } => {
+                    labels.insert("io.spark-images.origin".to_owned(), self.origin.to_string());
+                }
+                Content::Maven(jars) => {
+                    let replaced = jars.iter().filter_map(|jar| Some((jar, jar.instead_of.as_ref()?)));
+                    substituted.extend(
+                        replaced.map(|(jar, (asked, reason))| {
+                            format!("{asked} replaced by {}: {reason}", jar.maven.version)
+                        }),
+                    );
+                }
+                _ => {}
+            }
+        }
+        if !substituted.is_empty() {
+            labels.insert("io.spark-images.substitutes".to_owned(), substituted.join("; "));
+        }
+        labels
+    }
+}

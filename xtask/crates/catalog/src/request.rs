@@ -1,0 +1,160 @@
+//! What the lock is asked for: the canonical set of requests that follows from table and image files.
+//!
+//! A comment, the order of keys or a new image without new bytes change nothing here, so they do not make a lock stale.
+
+use std::{collections::BTreeMap, fmt};
+
+use blob::Digest;
+
+use crate::{
+    catalog::Catalog,
+    coordinate::{Coordinate, Maven},
+    image::{Content, PythonSet},
+    table::{Archive, Debian},
+};
+
+/// One thing that the lock has to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A Maven artifact. Its version never moves by itself.
+    Maven(Maven),
+    /// The source distribution of a Python project.
+    Sdist {
+        /// Project.
+        name: String,
+        /// Version.
+        version: String,
+    },
+    /// Python packages that are resolved together.
+    Python {
+        /// The set.
+        set: PythonSet,
+        /// Version of CPython, `3.11`.
+        python: String,
+        /// Version of the C library, `2.36`.
+        glibc: String,
+        /// Architecture in Debian's notation.
+        architecture: String,
+    },
+    /// Debian packages and what they depend on.
+    Debian {
+        /// Packages asked for, sorted.
+        packages: Vec<String>,
+        /// The archive.
+        debian: Debian,
+    },
+    /// A file of the user's own.
+    File(String),
+    /// An archive with addresses of its own.
+    Archive(Archive),
+}
+
+impl Request {
+    /// The name under which the lock keeps the answer.
+    pub fn key(&self) -> String {
+        match self {
+            Request::Maven(maven) => Coordinate::Maven(maven.clone()).to_string(),
+            Request::Sdist { name, version } => format!("sdist {name}=={version}"),
+            Request::Python { set, .. } => format!("python {}", set.name),
+            Request::Debian { debian, .. } => format!("debian {}", debian.suites.join(" ")),
+            Request::File(path) => Coordinate::File(path.clone()).to_string(),
+            Request::Archive(archive) => Coordinate::Archive(archive.name.clone()).to_string(),
+        }
+    }
+
+    /// What is asked, in one line: equal lines have equal answers.
+    fn canonical(&self) -> String {
+        match self {
+            Request::Maven(_) | Request::Sdist { .. } | Request::File(_) => self.key(),
+            Request::Python { set, python, glibc, architecture } => {
+                format!("python {set:?} for {python} on glibc {glibc} {architecture}")
+            }
+            Request::Debian { packages, debian } => {
+                let Debian { suites, components, architecture, .. } = debian;
+                format!("debian {packages:?} of {suites:?} {components:?} {architecture}")
+            }
+            Request::Archive(archive) => format!("archive {} sha512 {:?}", archive.name, archive.sha512),
+        }
+    }
+
+    /// The digest of what is asked.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.canonical().as_bytes())
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key())
+    }
+}
+
+/// All requests of a catalog, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requests(BTreeMap<String, Request>);
+
+impl Requests {
+    /// What the images of `catalog` need, whatever the origin that is built from.
+    pub fn of(catalog: &Catalog) -> Self {
+        let mut requests = Self::default();
+        let debian = &catalog.table.debian;
+        for image in catalog.images() {
+            for stage in &image.stages {
+                match &stage.content {
+                    Content::Maven(jars) => jars.iter().for_each(|jar| requests.add(Request::Maven(jar.maven.clone()))),
+                    Content::File(path) => requests.add(Request::File(path.clone())),
+                    Content::Python(set) => requests.add(Request::Python {
+                        set: set.clone(),
+                        python: debian.python.clone(),
+                        glibc: debian.glibc.clone(),
+                        architecture: debian.architecture.clone(),
+                    }),
+                    Content::Debian { packages, .. } => requests.debian(packages, debian),
+                    Content::Spark { .. } | Content::Folder(_) | Content::Links(_) | Content::Texts(_) => {}
+                }
+            }
+        }
+        for spark in catalog.table.sparks.values() {
+            requests.add(Request::Sdist { name: "pyspark".into(), version: spark.version.clone() });
+            if let Some(source) = &spark.source {
+                requests.add(Request::Archive(source.archive.clone()));
+            }
+        }
+        requests
+    }
+
+    fn add(&mut self, request: Request) {
+        self.0.insert(request.key(), request);
+    }
+
+    /// All Debian packages of one archive are resolved together: two images never hold two versions of one.
+    fn debian(&mut self, packages: &[String], debian: &Debian) {
+        let mut request = Request::Debian { packages: packages.to_vec(), debian: debian.clone() };
+        if let (Some(Request::Debian { packages: others, .. }), Request::Debian { packages, .. }) =
+            (self.0.get(&request.key()), &mut request)
+        {
+            packages.extend(others.iter().cloned());
+        }
+        if let Request::Debian { packages, .. } = &mut request {
+            packages.sort();
+            packages.dedup();
+        }
+        self.add(request);
+    }
+
+    /// The requests, by key.
+    pub fn iter(&self) -> impl Iterator<Item = &Request> {
+        self.0.values()
+    }
+
+    /// The request of this key.
+    pub fn get(&self, key: &str) -> Option<&Request> {
+        self.0.get(key)
+    }
+
+    /// The digest that the lock keeps, so that it is seen to be stale without asking anybody.
+    pub fn digest(&self) -> Digest {
+        let lines: Vec<String> = self.0.values().map(Request::canonical).collect();
+        Digest::of(lines.join("\n").as_bytes())
+    }
+}

@@ -1,0 +1,316 @@
+//! `docker/versions.toml`: the only place where a version is written.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use crate::{
+    coordinate::Maven,
+    problem::Source,
+    reader::{At, Section, Sink, parse},
+};
+
+/// Where a Spark distribution comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The official Python source distribution, its Hadoop replaced by the table's: minutes instead of an hour.
+    Release,
+    /// Compiled from the Apache source archive.
+    Source,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Origin::Release => "release",
+            Origin::Source => "source",
+        })
+    }
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "release" => Ok(Origin::Release),
+            "source" => Ok(Origin::Source),
+            _ => Err(format!("`{text}` is no origin: expected `release` or `source`")),
+        }
+    }
+}
+
+/// The checked content of the table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The one time that stands in images: seconds since 1970.
+    pub epoch: i64,
+    /// The origin that a build takes when it is not told.
+    pub origin: Origin,
+    /// Placeholders that every image knows.
+    pub(crate) versions: Vec<(String, At<String>)>,
+    /// The Debian release below everything.
+    pub debian: Debian,
+    /// How a distribution is made from a release.
+    pub release: Release,
+    /// Supported Spark versions.
+    pub sparks: BTreeMap<String, Spark>,
+    /// Versions that are known and not built, each with its reason.
+    pub unsupported: BTreeMap<String, Unsupported>,
+    /// Groups of images that are built when they are asked for.
+    pub groups: BTreeMap<String, Group>,
+    /// Artifacts that origin `release` takes in another version.
+    pub substitutes: Vec<Substitute>,
+}
+
+/// The Debian archive that the base comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debian {
+    /// Suites, the release itself first: `bookworm`, `bookworm-updates`, `bookworm-security`.
+    pub suites: Vec<String>,
+    /// Components, such as `main`.
+    pub components: Vec<String>,
+    /// Architecture in Debian's notation.
+    pub architecture: String,
+    /// The Python of that release, `3.11`.
+    pub python: String,
+    /// The C library of that release, `2.36`; decides which wheels run.
+    pub glibc: String,
+}
+
+/// How a Spark home is laid out from the Python source distribution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Folders of the archive and the folders of the Spark home they become.
+    pub take: BTreeMap<String, String>,
+}
+
+/// A supported Spark version.
+#[derive(Debug, Clone)]
+pub struct Spark {
+    /// `3.5.7`
+    pub version: String,
+    /// `3.5`
+    pub line: String,
+    /// Scala's binary version, `2.12`.
+    pub scala: String,
+    /// Placeholders of this version, over those of the table.
+    pub(crate) versions: Vec<(String, At<String>)>,
+    /// The archive that origin `source` compiles, if this version can be compiled.
+    pub source: Option<SourceOrigin>,
+}
+
+/// The source archive of a Spark version and how it is compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOrigin {
+    /// The archive.
+    pub archive: Archive,
+    /// Profiles of the build.
+    pub profiles: Vec<String>,
+}
+
+/// An archive that no package registry has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Name of the file.
+    pub name: String,
+    /// Where it may be had, in the order in which to try.
+    pub urls: Vec<String>,
+    /// Its SHA-512, where the table knows it.
+    pub sha512: Option<String>,
+}
+
+/// A version that is known and not built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsupported {
+    /// Why.
+    pub reason: String,
+}
+
+/// A group of images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What it holds and what it costs.
+    pub about: String,
+}
+
+/// An artifact that origin `release` takes in another version, because the registry has no better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substitute {
+    /// What is asked for.
+    pub artifact: Maven,
+    /// The version that is taken.
+    pub version: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Table {
+    /// Reads the table. What is wrong is noted in `sink`, and nothing comes back if the file is not even TOML.
+    pub(crate) fn read(source: &Source, sink: &Sink) -> Option<Self> {
+        let toml = parse(source, sink)?;
+        let root = Section::root(&source.path, &toml, sink);
+        let origin = root.required("origin", "\"release\"");
+        let table = Self {
+            epoch: epoch(&root),
+            origin: origin.value.parse().unwrap_or_else(|message: String| {
+                if !origin.value.is_empty() {
+                    root.note(origin.span.clone(), message, "see docs/architecture.md, \"Origins\"");
+                }
+                Origin::Release
+            }),
+            versions: root.string_map("versions"),
+            debian: debian(&root),
+            release: release(&root),
+            sparks: sparks(&root),
+            unsupported: named(&root, "unsupported", |section| Unsupported {
+                reason: section.required("reason", "\"why it is not built\"").value,
+            }),
+            groups: named(&root, "groups", |section| Group {
+                about: section.required("about", "\"what it holds and what it costs\"").value,
+            }),
+            substitutes: root.list("substitute").into_iter().filter_map(substitute).collect(),
+        };
+        for version in table.unsupported.keys().filter(|version| table.sparks.contains_key(*version)) {
+            let message = format!("Spark {version} is both supported and unsupported");
+            root.note(0..0, message, "keep one of the two entries");
+        }
+        root.finish();
+        Some(table)
+    }
+
+    /// The sentence for somebody who asks for a version that is not built.
+    pub fn why_not(&self, version: &str) -> String {
+        let supported = self.sparks.keys().cloned().collect::<Vec<_>>().join(", ");
+        match self.unsupported.get(version) {
+            Some(unsupported) => format!(
+                "Spark {version} is not supported: {}\nto add it: cargo xtask add-version {version}\nsupported: {supported}",
+                unsupported.reason
+            ),
+            None => format!(
+                "Spark {version} does not stand in docker/versions.toml\nto add it: cargo xtask add-version {version}\nsupported: {supported}"
+            ),
+        }
+    }
+}
+
+fn epoch(root: &Section<'_>) -> i64 {
+    if !root.has("epoch") {
+        root.note(0..0, "`epoch` is missing", "add `epoch = 2026-01-31T00:00:00Z`: the one time that images carry");
+    }
+    root.seconds("epoch").unwrap_or(0)
+}
+
+fn values(list: Vec<At<String>>) -> Vec<String> {
+    list.into_iter().map(|at| at.value).collect()
+}
+
+fn required_section<'a>(root: &Section<'a>, key: &str) -> Option<Section<'a>> {
+    if !root.has(key) {
+        root.note(0..0, format!("[{key}] is missing"), "see docs/architecture.md, \"The version table\"");
+    }
+    root.section(key)
+}
+
+fn debian(root: &Section<'_>) -> Debian {
+    let Some(section) = required_section(root, "debian") else {
+        return Debian {
+            suites: Vec::new(),
+            components: Vec::new(),
+            architecture: String::new(),
+            python: String::new(),
+            glibc: String::new(),
+        };
+    };
+    let debian = Debian {
+        suites: values(section.strings("suites")),
+        components: values(section.strings("components")),
+        architecture: section.required("architecture", "\"amd64\"").value,
+        python: section.required("python", "\"3.11\"").value,
+        glibc: section.required("glibc", "\"2.36\"").value,
+    };
+    for (key, list) in [("suites", &debian.suites), ("components", &debian.components)] {
+        if list.is_empty() {
+            section.note(
+                section.span(),
+                format!("`{key}` in [debian] names nothing"),
+                format!("add `{key} = [\"…\"]`"),
+            );
+        }
+    }
+    section.finish();
+    debian
+}
+
+fn release(root: &Section<'_>) -> Release {
+    let Some(section) = required_section(root, "release") else { return Release { take: BTreeMap::new() } };
+    let take = section.string_map("take").into_iter().map(|(from, to)| (from, to.value)).collect();
+    section.finish();
+    Release { take }
+}
+
+fn sparks(root: &Section<'_>) -> BTreeMap<String, Spark> {
+    let sparks = root.section("spark").map(|section| section.sections()).unwrap_or_default();
+    if sparks.is_empty() {
+        root.note(0..0, "the table supports no Spark version", "add `[spark.\"3.5.7\"]`");
+    }
+    sparks.into_iter().map(|(version, section)| (version.value.clone(), spark(&version, section))).collect()
+}
+
+fn spark(version: &At<String>, section: Section<'_>) -> Spark {
+    let line = version.value.rsplit_once('.').map_or("", |(line, _)| line);
+    if line.split('.').count() != 2 || !version.value.split('.').all(|part| part.parse::<u32>().is_ok()) {
+        section.note(version.span.clone(), format!("`{}` is no Spark version", version.value), "write it as `3.5.7`");
+    }
+    let scala = section.required("scala", "\"2.13\"");
+    let expected = if line.starts_with("4.") { "2.13" } else { "2.12" };
+    if !["2.12", "2.13"].contains(&scala.value.as_str()) || (line.starts_with("4.") && scala.value != "2.13") {
+        let message = format!("Spark {} is not built for Scala {}", version.value, scala.value);
+        section.note(scala.span.clone(), message, format!("write `scala = \"{expected}\"`"));
+    }
+    let spark = Spark {
+        version: version.value.clone(),
+        line: line.to_owned(),
+        scala: scala.value,
+        versions: section.string_map("versions"),
+        source: section.section("source").map(source_origin),
+    };
+    section.finish();
+    spark
+}
+
+fn source_origin(section: Section<'_>) -> SourceOrigin {
+    let origin = SourceOrigin {
+        archive: Archive {
+            name: section.required("archive", "\"spark-3.5.7.tgz\"").value,
+            urls: values(section.strings("urls")),
+            sha512: section.string("sha512").map(|at| at.value),
+        },
+        profiles: values(section.strings("profiles")),
+    };
+    section.finish();
+    origin
+}
+
+fn substitute(section: Section<'_>) -> Option<Substitute> {
+    let artifact = section.required("artifact", "\"group:artifact:version\"");
+    let substitute = Substitute {
+        artifact: artifact
+            .value
+            .parse()
+            .map_err(|error| section.note(artifact.span.clone(), format!("{error}"), "three parts, with colons"))
+            .ok()?,
+        version: section.required("version", "\"the version that is taken\"").value,
+        reason: section.required("reason", "\"why\"").value,
+    };
+    section.finish();
+    Some(substitute)
+}
+
+fn named<T>(root: &Section<'_>, key: &str, read: impl Fn(&Section<'_>) -> T) -> BTreeMap<String, T> {
+    let sections = root.section(key).map(|section| section.sections()).unwrap_or_default();
+    let read_all = sections.into_iter().map(|(name, section)| {
+        let value = read(&section);
+        section.finish();
+        (name.value, value)
+    });
+    read_all.collect()
+}

@@ -1,0 +1,251 @@
+//! Lock, plan and selection on a small tree: base <- custom <- layer <- runtime.
+
+use std::collections::BTreeMap;
+
+use blob::Digest;
+use catalog::{
+    Artifact, Catalog, Decision, Image, ImageRef, Inputs, Lock, LockError, LockedCatalog, Origin, Plan, Reason, Record,
+    Request, Requests, SelectError, Selection, Source, Unresolved,
+};
+
+const TABLE: &str = r#"
+epoch = 2026-01-31T00:00:00Z
+origin = "release"
+[versions]
+hadoop = "3.4.2"
+[debian]
+suites = ["bookworm"]
+components = ["main"]
+architecture = "amd64"
+python = "3.11"
+glibc = "2.36"
+[release.take]
+"deps/jars" = "jars"
+[spark."3.5.7"]
+scala = "2.12"
+[spark."4.1.0"]
+scala = "2.13"
+[unsupported."3.5.8"]
+reason = "nobody tried"
+[groups.gpu]
+about = "big"
+"#;
+
+const IMAGES: [(&str, &str); 4] = [
+    ("base", "name = \"base\"\nabout = \"a\"\ntags = [\"1\"]\n"),
+    (
+        "custom",
+        "name = \"custom\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{spark}\"]\n[parents]\nPARENT = \"base\"\n\
+         [[stage]]\ninto = \"jars/\"\nmaven = [\"g:shared:1\", \"g:own_{scala}:{spark}\"]\n[[smoke]]\nchecks = [\"spark\"]\nexpect = { SPARK = \"{spark}\" }\n",
+    ),
+    (
+        "layer",
+        "name = \"layer\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{spark}-{variant}\"]\n[parents]\nPARENT = \"custom\"\n\
+         [[stage]]\ninto = \"python/\"\nvariants = [\"b\"]\npython = [\"x==1\"]\n[variants.a]\n[variants.b]\ngroup = \"gpu\"\n\
+         [[smoke]]\nchecks = [\"spark\", \"layer\"]\n[[smoke]]\nvariants = [\"b\"]\njobs = [\"b.sh\"]\n",
+    ),
+    (
+        "runtime",
+        "name = \"runtime\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{spark}\", \"{line}\"]\n[parents]\nPARENT = \"layer:a\"\n",
+    ),
+];
+
+fn catalog_of(table: &str) -> Catalog {
+    let source = |path: String, text: &str| Source { path, text: text.into() };
+    let images = IMAGES.map(|(id, text)| source(format!("docker/{id}/image.toml"), text));
+    Catalog::read(&source("docker/versions.toml".into(), table), &images)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn catalog() -> Catalog {
+    catalog_of(TABLE)
+}
+
+/// A lock that answers everything, with digests that follow from the names.
+fn lock_for(catalog: &Catalog) -> Lock {
+    let requests = Requests::of(catalog);
+    let mut lock = Lock { requests: Some(requests.digest()), ..Lock::default() };
+    for request in requests.iter() {
+        let key = request.key();
+        match request {
+            Request::Maven(_) => {
+                let id: catalog::Coordinate = key.parse().unwrap();
+                let artifact = Artifact { id: id.clone(), size: 1, sha256: Digest::of(key.as_bytes()), path: None };
+                lock.artifacts.insert(id, artifact);
+            }
+            _ => {
+                let set = catalog::LockedSet { name: key.clone(), request: request.digest(), members: Vec::new() };
+                lock.sets.insert(key, set);
+            }
+        }
+    }
+    lock
+}
+
+fn references(images: &[&Image]) -> Vec<String> {
+    images.iter().map(|image| image.reference.to_string()).collect()
+}
+
+#[test]
+fn parents_come_before_children() {
+    let catalog = catalog();
+    let order = references(&catalog.images().iter().collect::<Vec<_>>());
+    let expected = [
+        "base:1",
+        "custom:3.5.7",
+        "custom:4.1.0",
+        "layer:3.5.7-a",
+        "layer:3.5.7-b",
+        "layer:4.1.0-a",
+        "layer:4.1.0-b",
+        "runtime:3.5.7",
+        "runtime:4.1.0",
+    ];
+    assert_eq!(order, expected);
+}
+
+#[test]
+fn children_inherit_the_checks_of_their_parents() {
+    let catalog = catalog();
+    let runtime = catalog.image(&ImageRef { name: "runtime".into(), tag: "3.5".into() }).unwrap();
+    let smoke = catalog.smoke(runtime);
+    assert_eq!(smoke.checks, ["spark", "layer"]);
+    assert_eq!(smoke.jobs, Vec::<String>::new());
+    assert_eq!(smoke.expect["SPARK"], "3.5.7");
+}
+
+#[test]
+fn a_lock_reads_what_it_writes() {
+    let mut lock = lock_for(&catalog());
+    let unresolved = Unresolved { request: "maven:g:gone:1".into(), reason: "nobody has it".into() };
+    lock.unresolved.insert(unresolved.request.clone(), unresolved);
+    let text = lock.to_text().unwrap();
+    assert_eq!(Lock::parse(&text).unwrap(), lock);
+    assert!(matches!(Lock::parse("format = 9\n"), Err(LockError::Format { found: 9, expected: 1 })));
+    assert!(matches!(Lock::parse(&text[..text.len() / 2]), Err(LockError::Syntax(_))));
+}
+
+#[test]
+fn only_what_is_asked_for_makes_a_lock_stale() {
+    let lock = lock_for(&catalog());
+    let commented = catalog_of(&format!("# a comment\n{}", TABLE.replace("nobody tried", "still nobody tried")));
+    LockedCatalog::new(commented, lock.clone(), Origin::Release).unwrap();
+    let older = catalog_of(&TABLE.replace("4.1.0", "4.1.1"));
+    let stale = LockedCatalog::new(older, lock, Origin::Release).unwrap_err();
+    assert_eq!(stale.missing, ["maven:g:own_2.13:4.1.1", "python layer b 4.1.1", "sdist pyspark==4.1.1"]);
+    assert_eq!(stale.left_over, ["maven:g:own_2.13:4.1.0", "python layer b 4.1.0", "sdist pyspark==4.1.0"]);
+    assert!(stale.to_string().ends_with("to bring it up to date: cargo xtask lock"), "{stale}");
+}
+
+#[test]
+fn what_nobody_has_blocks_what_needs_it_and_nothing_else() {
+    let catalog = catalog();
+    let mut lock = lock_for(&catalog);
+    let key = "maven:g:own_2.13:4.1.0";
+    lock.artifacts.remove(&key.parse().unwrap());
+    lock.unresolved.insert(key.into(), Unresolved { request: key.into(), reason: "nobody has it".into() });
+    let locked = LockedCatalog::new(catalog, lock, Origin::Release).unwrap();
+    let blocked = locked.blocked();
+    let names: Vec<String> = blocked.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["custom:4.1.0", "layer:4.1.0-a", "layer:4.1.0-b", "runtime:4.1.0"]);
+    assert_eq!(blocked.values().next().unwrap(), &["maven:g:own_2.13:4.1.0: nobody has it"]);
+    assert_eq!(blocked.values().nth(1).unwrap(), &["custom:4.1.0 is blocked"]);
+}
+
+/// Plans all images; `input` is the one input of each besides its parents, `records` what was built before.
+fn plan<'a>(catalog: &'a Catalog, input: impl Fn(&Image) -> String, records: &BTreeMap<String, Record>) -> Plan<'a> {
+    let images: Vec<&Image> = catalog.images().iter().collect();
+    let inputs = |image: &Image| {
+        let mut inputs = Inputs::default();
+        inputs.add("Dockerfile", input(image));
+        inputs
+    };
+    Plan::new(&images, &BTreeMap::new(), inputs, |image| records.get(&image.reference.to_string()).cloned().map(Ok))
+}
+
+/// Builds a plan: every image's digest follows from its fingerprint, unless `same` says that it comes out as before.
+fn build(
+    plan: &Plan<'_>,
+    records: &BTreeMap<String, Record>,
+    same: &[&str],
+) -> (BTreeMap<String, Record>, Vec<String>) {
+    let mut digests = BTreeMap::new();
+    let mut after = records.clone();
+    let mut built = Vec::new();
+    for planned in &plan.images {
+        let name = planned.image.reference.to_string();
+        let (decision, inputs) = planned.settle(&digests, records.get(&name).cloned());
+        let manifest = match decision {
+            Decision::Cached(digest) => digest,
+            Decision::Build(_) => {
+                built.push(name.clone());
+                let before = records.get(&name).filter(|_| same.contains(&name.as_str()));
+                before.map_or_else(|| inputs.fingerprint(), |record| record.manifest)
+            }
+            Decision::Blocked(reasons) => panic!("{reasons:?}"),
+        };
+        digests.insert(&planned.image.reference, manifest);
+        after.insert(name, Record { inputs, manifest });
+    }
+    (after, built)
+}
+
+#[test]
+fn a_change_reaches_its_descendants_by_name_and_nothing_else() {
+    let catalog = catalog();
+    let (records, built) = build(&plan(&catalog, |_| "1".into(), &BTreeMap::new()), &BTreeMap::new(), &[]);
+    assert_eq!(built.len(), 9);
+    let again = plan(&catalog, |_| "1".into(), &records);
+    assert!(again.images.iter().all(|planned| matches!(planned.decision, Decision::Cached(_))));
+    let changed = |image: &Image| if image.reference.to_string() == "custom:3.5.7" { "2".into() } else { "1".into() };
+    let plan = plan(&catalog, changed, &records);
+    let reasons =
+        |name: &str| match &plan.images.iter().find(|p| p.image.reference.to_string() == name).unwrap().decision {
+            Decision::Build(reasons) => reasons.clone(),
+            _ => Vec::new(),
+        };
+    assert_eq!(reasons("custom:3.5.7"), [Reason::Changed("Dockerfile".into())]);
+    assert_eq!(reasons("layer:3.5.7-a"), [Reason::Parent("custom:3.5.7".into())]);
+    assert_eq!(reasons("custom:4.1.0"), []);
+    let (_, built) = build(&plan, &records, &[]);
+    assert_eq!(built, ["custom:3.5.7", "layer:3.5.7-a", "layer:3.5.7-b", "runtime:3.5.7"]);
+}
+
+#[test]
+fn an_image_whose_parent_came_out_as_before_is_not_built() {
+    let catalog = catalog();
+    let (records, _) = build(&plan(&catalog, |_| "1".into(), &BTreeMap::new()), &BTreeMap::new(), &[]);
+    let changed = |image: &Image| if image.id == "custom" { "2".into() } else { "1".into() };
+    let plan = plan(&catalog, changed, &records);
+    let (_, built) = build(&plan, &records, &["custom:3.5.7"]);
+    assert_eq!(built, ["custom:3.5.7", "custom:4.1.0", "layer:4.1.0-a", "layer:4.1.0-b", "runtime:4.1.0"]);
+}
+
+fn select(images: &[&str], sparks: &[&str], with: &[&str]) -> Result<Vec<String>, SelectError> {
+    let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+    let selection = Selection { images: own(images), sparks: own(sparks), with: own(with) };
+    selection.with_parents(&catalog()).map(|images| references(&images))
+}
+
+#[test]
+fn a_selection_brings_its_parents() {
+    assert_eq!(select(&["layer:3.5.7-a"], &[], &[]).unwrap(), ["base:1", "custom:3.5.7", "layer:3.5.7-a"]);
+    assert_eq!(
+        select(&["runtime"], &["4.1"], &[]).unwrap(),
+        ["base:1", "custom:4.1.0", "layer:4.1.0-a", "runtime:4.1.0"]
+    );
+    assert_eq!(select(&["runtime:3.5"], &[], &[]).unwrap().last().unwrap(), "runtime:3.5.7");
+    assert_eq!(select(&[], &["3.5.7"], &[]).unwrap(), ["base:1", "custom:3.5.7", "layer:3.5.7-a", "runtime:3.5.7"]);
+    assert_eq!(select(&[], &[], &["gpu"]).unwrap().len(), 9);
+    assert_eq!(select(&[], &[], &[]).unwrap().len(), 7);
+}
+
+#[test]
+fn a_selection_of_what_is_not_there_says_what_is() {
+    let error = |images: &[&str], sparks: &[&str], with: &[&str]| select(images, sparks, with).unwrap_err().to_string();
+    assert!(error(&["custm"], &[], &[]).contains("did you mean `custom`?"));
+    assert!(error(&["layer:3.5.7-b"], &[], &[]).contains("add `--with gpu`"));
+    assert!(error(&["custom:3.5.7"], &["4.1.0"], &[]).contains("it is not built for Spark 4.1.0"));
+    assert!(error(&[], &["3.5.8"], &[]).contains("nobody tried\nto add it: cargo xtask add-version 3.5.8"));
+    assert!(error(&[], &[], &["gpo"]).contains("groups: gpu"));
+}

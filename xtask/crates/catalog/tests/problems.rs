@@ -1,0 +1,171 @@
+//! Everything that can be wrong with a table or an image file is reported, all of it at once, each with its place.
+
+use catalog::{Catalog, Source};
+
+const TABLE: &str = r#"
+epoch = 2026-01-31T00:00:00Z
+origin = "release"
+[versions]
+hadoop = "3.4.2"
+[debian]
+suites = ["bookworm"]
+components = ["main"]
+architecture = "amd64"
+python = "3.11"
+glibc = "2.36"
+[release.take]
+"deps/jars" = "jars"
+[spark."3.5.7"]
+scala = "2.12"
+[spark."4.1.0"]
+scala = "2.13"
+[unsupported."3.5.8"]
+reason = "nobody tried"
+[groups.gpu]
+about = "big"
+"#;
+
+const BASE: &str = "name = \"base\"\nabout = \"a\"\ntags = [\"1\"]\n";
+
+fn source(path: &str, text: &str) -> Source {
+    Source { path: path.into(), text: text.into() }
+}
+
+/// The problems of a table and image files, as `path:line:column: message; help`.
+fn problems(table: &str, images: &[(&str, &str)]) -> Vec<String> {
+    let images: Vec<Source> =
+        images.iter().map(|(id, text)| source(&format!("docker/{id}/image.toml"), text)).collect();
+    let Err(problems) = Catalog::read(&source("docker/versions.toml", table), &images) else { return Vec::new() };
+    let line = |problem| {
+        let (line, column) = problems.place(problem);
+        let help = problem.help.as_deref().unwrap_or("");
+        format!("{}:{line}:{column}: {}; {help}", problem.path, problem.message)
+    };
+    problems.iter().map(line).collect()
+}
+
+#[track_caller]
+fn assert_problem(table: &str, images: &[(&str, &str)], expected: &str) {
+    let found = problems(table, images);
+    assert!(found.iter().any(|problem| problem.contains(expected)), "expected {expected:?} in {found:#?}");
+}
+
+#[test]
+fn a_right_table_has_no_problem() {
+    assert_eq!(problems(TABLE, &[("base", BASE)]), Vec::<String>::new());
+}
+
+#[test]
+fn files_that_are_no_toml_are_named() {
+    assert_problem("", &[], "docker/versions.toml:1:1: the file is empty; restore it");
+    assert_problem("\u{feff}epoch = 1", &[], "begins with a byte order mark; save it as UTF-8 without");
+    assert_problem("epoch = = 1\n", &[], "docker/versions.toml:1:9: this is not TOML");
+    assert_problem(TABLE, &[("base", "name \"x\"")], "docker/base/image.toml:1:");
+}
+
+#[test]
+fn line_ends_of_windows_are_no_problem() {
+    assert_eq!(problems(&TABLE.replace('\n', "\r\n"), &[("base", &BASE.replace('\n', "\r\n"))]), Vec::<String>::new());
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_are_all_reported_at_once() {
+    let table = TABLE.replace("[versions]", "orign = \"x\"\n[versions]").replace("scala = \"2.12\"", "scla = 1");
+    let base = format!("{BASE}nane = \"x\"\nper = 3\n");
+    let found = problems(&table, &[("base", &base)]);
+    for expected in [
+        "docker/base/image.toml:4:1: unknown key `nane` in the top level; did you mean `name`?",
+        "docker/base/image.toml:5:7: `per` in the top level is integer, expected a string",
+        "docker/versions.toml:4:1: unknown key `orign` in the top level; did you mean `origin`?",
+        "unknown key `scla` in [spark.3.5.7]; did you mean `scala`?",
+        "`scala` is missing in [spark.3.5.7]",
+    ] {
+        assert!(found.iter().any(|problem| problem.contains(expected)), "expected {expected:?} in {found:#?}");
+    }
+}
+
+#[test]
+fn unknown_parents_and_cycles_are_named() {
+    let child = "name = \"c\"\nabout = \"a\"\ntags = [\"1\"]\n[parents]\nPARENT = \"bsae\"\n";
+    assert_problem(
+        TABLE,
+        &[("base", BASE), ("c", child)],
+        "docker/c/image.toml:5:10: unknown parent `bsae`; did you mean `base`?",
+    );
+    let a = "name = \"a\"\nabout = \"a\"\ntags = [\"1\"]\n[parents]\nPARENT = \"b\"\n";
+    let b = "name = \"b\"\nabout = \"a\"\ntags = [\"1\"]\n[parents]\nPARENT = \"a\"\n";
+    assert_problem(TABLE, &[("a", a), ("b", b)], "the images stand on each other: a -> b -> a");
+}
+
+#[test]
+fn two_images_with_one_tag_are_refused() {
+    let per = "name = \"x\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"latest\"]\n";
+    assert_problem(TABLE, &[("x", per)], "docker/x/image.toml:4:9: two images are called x:latest");
+}
+
+#[test]
+fn jars_must_fit_spark_and_hadoop() {
+    let image = |jar: &str| {
+        format!(
+            "name = \"x\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{{spark}}\"]\n[[stage]]\ninto = \"j/\"\nmaven = [\"{jar}\"]\n"
+        )
+    };
+    let problem = "docker/x/image.toml:7:10: g:a_2.12:1 is built for Scala 2.12, Spark 4.1.0 for Scala 2.13";
+    assert_problem(TABLE, &[("x", &image("g:a_2.12:1"))], problem);
+    let problem = "org.apache.hadoop:hadoop-aws:3.3.4 is not the table's Hadoop 3.4.2; write `{hadoop}`";
+    assert_problem(TABLE, &[("x", &image("org.apache.hadoop:hadoop-aws:3.3.4"))], problem);
+    assert_problem(
+        TABLE,
+        &[("x", &image("g:a:{hadop}"))],
+        "nobody defines the placeholder `{hadop}`; did you mean `{hadoop}`?",
+    );
+    assert_problem(
+        TABLE,
+        &[("x", &image("g:a:{iceberg}"))],
+        "nobody defines the placeholder `{iceberg}`; add `iceberg = ",
+    );
+    assert_problem(TABLE, &[("x", &image("g:a"))], "`g:a` is no Maven coordinate: expected group:artifact:version");
+    assert_eq!(problems(TABLE, &[("x", &image("g:a_{scala}:{spark}"))]), Vec::<String>::new());
+}
+
+#[test]
+fn an_unsupported_version_is_answered_with_its_reason_and_the_command() {
+    let image = "name = \"x\"\nabout = \"a\"\nper = \"spark\"\nspark = [\"3.5.8\", \"9.9.9\"]\ntags = [\"{spark}\"]\n";
+    assert_problem(
+        TABLE,
+        &[("x", image)],
+        "Spark 3.5.8 is not supported: nobody tried; to add it: cargo xtask add-version 3.5.8",
+    );
+    assert_problem(TABLE, &[("x", image)], "Spark 9.9.9 does not stand in docker/versions.toml; to add it");
+}
+
+#[test]
+fn groups_variants_and_stages_are_checked() {
+    let image = "name = \"x\"\nabout = \"a\"\ntags = [\"{variant}\"]\n[variants.a]\ngroup = \"gpo\"\n[[stage]]\ninto = \"j/\"\nvariants = [\"b\"]\nfolder = \"x\"\nmaven = []\n[[stage]]\ninto = \"k/\"\nvariants = [\"b\"]\nfolder = \"x\"\n";
+    assert_problem(TABLE, &[("x", image)], "there is no group `gpo`; groups of the table: gpu");
+    assert_problem(TABLE, &[("x", image)], "a stage has exactly one content, this one has maven, folder");
+    assert_problem(TABLE, &[("x", image)], "the image has no variant `b`; its variants: a");
+}
+
+#[test]
+fn names_and_tags_are_what_a_registry_takes() {
+    assert_problem(TABLE, &[("x", "name = \"Spark\"\nabout = \"a\"\ntags = [\"1\"]\n")], "`Spark` is no image name");
+    assert_problem(TABLE, &[("x", "name = \"x\"\nabout = \"a\"\ntags = [\"a b\"]\n")], "`a b` is no tag");
+}
+
+#[test]
+fn a_substitute_that_nobody_needs_is_reported() {
+    let table = format!("{TABLE}\n[[substitute]]\nartifact = \"g:a:1\"\nversion = \"2\"\nreason = \"r\"\n");
+    assert_problem(&table, &[("base", BASE)], "nothing asks for g:a:1, which the table substitutes");
+}
+
+#[test]
+fn problems_show_the_line() {
+    let Err(problems) = Catalog::read(&source("docker/versions.toml", &TABLE.replace("origin", "orign")), &[]) else {
+        panic!("a table without `origin` is a problem")
+    };
+    let text = problems.to_string();
+    assert!(text.contains("--> docker/versions.toml:3:1"), "{text}");
+    assert!(text.contains("3 | orign = \"release\""), "{text}");
+    assert!(text.contains("did you mean `origin`?"), "{text}");
+}
