@@ -1,0 +1,196 @@
+//! The only place of this crate that starts processes.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    fs::File,
+    io::{self, BufRead, BufReader, PipeReader},
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use duct::{Expression, Handle};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Output, Status, Stdin};
+
+/// Ends runs from another thread, as a handler of Ctrl-C does. Clones belong together.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Mutex<Cancelling>>);
+
+#[derive(Default)]
+struct Cancelling {
+    cancelled: bool,
+    running: Vec<Weak<Child>>,
+}
+
+impl Cancel {
+    /// Nothing is cancelled yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Kills every command that runs with this, and every one that is started with it later.
+    pub fn cancel(&self) {
+        let mut state = self.state();
+        state.cancelled = true;
+        for child in state.running.drain(..).filter_map(|child| child.upgrade()) {
+            child.kill();
+        }
+    }
+
+    /// Whether [`Cancel::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.state().cancelled
+    }
+
+    fn watch(&self, child: &Arc<Child>) {
+        let mut state = self.state();
+        state.running.retain(|child| child.strong_count() > 0);
+        state.running.push(Arc::downgrade(child));
+        if state.cancelled {
+            child.kill();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Cancelling> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the three streams of a child go.
+pub(crate) struct Streams {
+    pub(crate) stdin: Stdin,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+/// How a child ended, and what was captured.
+pub(crate) struct Ended {
+    pub(crate) status: Status,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+type Capture = fn(&Expression) -> Expression;
+type ToFile = fn(&Expression, OwnedFd) -> Expression;
+
+/// Runs `argv` to its end. The thread must live until then: the child dies with the thread that started it.
+pub(crate) fn run(argv: &[String], streams: Streams, timeout: Option<Duration>, cancel: &Cancel) -> io::Result<Ended> {
+    let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut expression = duct::cmd(program, arguments).full_env(environment()).unchecked();
+    if streams.stdin == Stdin::Null {
+        expression = expression.stdin_null();
+    }
+    let mut readers = Vec::new();
+    let mut connect = |expression: &Expression, output, capture: Capture, to_file: ToFile| {
+        Ok::<_, io::Error>(match output {
+            Output::Inherit => expression.clone(),
+            Output::Capture => capture(expression),
+            Output::File(path) => to_file(expression, File::create(path)?.into()),
+            Output::Lines(callback) => {
+                let (reader, writer) = io::pipe()?;
+                readers.push(read_lines(reader, callback));
+                to_file(expression, writer.into())
+            }
+        })
+    };
+    expression = connect(&expression, streams.stdout, Expression::stdout_capture, Expression::stdout_file)?;
+    expression = connect(&expression, streams.stderr, Expression::stderr_capture, Expression::stderr_file)?;
+    let started = expression.start();
+    // The expression holds the writing ends of the pipes.
+    drop(expression);
+    let child = Arc::new(Child { handle: started?, killed: AtomicBool::new(false) });
+    cancel.watch(&child);
+    let in_time = match timeout {
+        None => child.handle.wait().map(Some),
+        Some(timeout) => child.handle.wait_timeout(timeout),
+    }?;
+    let timed_out = in_time.is_none();
+    if timed_out {
+        child.kill();
+    }
+    let output = child.handle.wait()?;
+    let status = match (output.status.code(), output.status.signal()) {
+        _ if timed_out => Status::TimedOut,
+        _ if child.killed.load(Ordering::Relaxed) => Status::Cancelled,
+        (Some(code), _) => Status::Exited(code),
+        (None, signal) => Status::Exited(128 + signal.unwrap_or_default()),
+    };
+    let ended = Ended { status, stdout: output.stdout.clone(), stderr: output.stderr.clone() };
+    for reader in readers {
+        match reader.join() {
+            Ok(result) => result?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    Ok(ended)
+}
+
+/// A started vector, which several threads may want to end.
+struct Child {
+    handle: Handle,
+    killed: AtomicBool,
+}
+
+impl Child {
+    /// Kills all that was started. The only child of this process is the first one of a pid namespace: when that one is
+    /// dead, all others are, and this process ends by itself. So whoever waits for it knows that nothing is left.
+    fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+        let first_process = |pid: u32| {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+            Pid::from_raw(children.split_whitespace().next()?.parse().ok()?)
+        };
+        for pid in self.handle.pids() {
+            let killed = first_process(pid).is_some_and(|first| kill_process(first, Signal::KILL).is_ok());
+            if !killed {
+                // It has not come that far, or this kernel does not tell: without its parent the first process dies, too.
+                // An error means that it has ended by itself.
+                let _ = self.handle.kill();
+            }
+        }
+    }
+}
+
+fn read_lines(reader: PipeReader, mut callback: Box<dyn FnMut(&str) + Send>) -> JoinHandle<io::Result<()>> {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            callback(&String::from_utf8_lossy(text));
+            line.clear();
+        }
+        Ok(())
+    })
+}
+
+/// The environment of the programs that make the box; the command gets none of it. The usual folders are added to the
+/// host's `PATH`, which may lack the ones for the administrator.
+fn environment() -> BTreeMap<OsString, OsString> {
+    let usual = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(Into::into);
+    let host = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&host).filter(|folder| folder.is_absolute()).chain(usual);
+    // A folder of PATH holds no colon, having been cut at one.
+    let path = env::join_paths(folders).unwrap_or_default();
+    // The newer mount interface takes no option of more than 255 bytes, which the list of layers is (util-linux 2.39 on).
+    BTreeMap::from([
+        ("PATH".into(), path),
+        ("LC_ALL".into(), "C".into()),
+        ("LIBMOUNT_FORCE_MOUNT2".into(), "always".into()),
+    ])
+}
+
+/// Which of `tools` are not in the `PATH` of [`environment`].
+pub(crate) fn missing(tools: &[&'static str]) -> Vec<&'static str> {
+    let path = environment().remove(&OsString::from("PATH")).unwrap_or_default();
+    let is_there = |tool: &str| env::split_paths(&path).any(|folder| folder.join(tool).is_file());
+    tools.iter().copied().filter(|tool| !is_there(tool)).collect()
+}
