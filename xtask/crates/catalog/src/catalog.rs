@@ -73,6 +73,7 @@ impl Catalog {
         for image in self.with_ancestors(&BTreeSet::from([image.reference.clone()])) {
             smoke.extend(&image.smoke);
         }
+        smoke.extend(&image.own_smoke);
         smoke
     }
 }
@@ -199,11 +200,13 @@ impl<'a> Builder<'a> {
             labels: render_map(&file.labels),
             stages: Vec::new(),
             smoke: Smoke::default(),
+            own_smoke: Smoke::default(),
         };
         let stage_files: Vec<&StageFile> = file.stages.iter().filter(|stage| applies(&stage.only)).collect();
         for part in file.smoke.iter().filter(|part| applies(&part.only)) {
             let list = |list: &[At<String>]| list.iter().map(render).collect();
-            image.smoke.extend(&Smoke {
+            let smoke = if part.only_here { &mut image.own_smoke } else { &mut image.smoke };
+            smoke.extend(&Smoke {
                 checks: list(&part.checks),
                 jobs: list(&part.jobs),
                 writable: list(&part.writable),

@@ -55,8 +55,10 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
     /// What its context holds.
     pub stages: Vec<Stage>,
-    /// What proves it; what proves its parents comes on top.
+    /// What proves it and every image on top of it.
     pub smoke: Smoke,
+    /// What is proven of this image alone, because it takes long.
+    pub own_smoke: Smoke,
 }
 
 /// What proves that an image holds what it promises. An image inherits what proves its parents.
@@ -195,6 +197,7 @@ pub(crate) struct SmokeFile {
     pub(crate) writable: Vec<At<String>>,
     pub(crate) readable: Vec<At<String>>,
     pub(crate) expect: Vec<(String, At<String>)>,
+    pub(crate) only_here: bool,
     pub(crate) only: Only,
 }
 
@@ -288,6 +291,7 @@ fn smoke(section: Section<'_>) -> SmokeFile {
         writable: section.strings("writable"),
         readable: section.strings("readable"),
         expect: section.string_map("expect"),
+        only_here: section.bool("only-here"),
         only: only(&section),
     };
     section.finish();

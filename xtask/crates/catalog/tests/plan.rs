@@ -36,7 +36,7 @@ const IMAGES: [(&str, &str); 4] = [
     (
         "custom",
         "name = \"custom\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{spark}\"]\n[parents]\nPARENT = \"base\"\n\
-         [[stage]]\ninto = \"jars/\"\nmaven = [\"g:shared:1\", \"g:own_{scala}:{spark}\"]\n[[smoke]]\nchecks = [\"spark\"]\nexpect = { SPARK = \"{spark}\" }\n",
+         [[stage]]\ninto = \"jars/\"\nmaven = [\"g:shared:1\", \"g:own_{scala}:{spark}\"]\n[[smoke]]\nonly-here = true\njobs = [\"long.sh\"]\n[[smoke]]\nchecks = [\"spark\"]\nexpect = { SPARK = \"{spark}\" }\n",
     ),
     (
         "layer",
@@ -112,6 +112,8 @@ fn children_inherit_the_checks_of_their_parents() {
     assert_eq!(smoke.checks, ["spark", "layer"]);
     assert_eq!(smoke.jobs, Vec::<String>::new());
     assert_eq!(smoke.expect["SPARK"], "3.5.7");
+    let custom = catalog.image(&ImageRef { name: "custom".into(), tag: "3.5.7".into() }).unwrap();
+    assert_eq!(catalog.smoke(custom).jobs, ["long.sh"]);
 }
 
 #[test]
