@@ -1,0 +1,101 @@
+//! What one discovery has seen so far: the places it looked at, and what it has to warn of.
+
+use std::io;
+
+use camino::Utf8Path;
+
+use crate::{
+    auth::Proxy,
+    endpoint::Endpoint,
+    kind::Kind,
+    machine::Machine,
+    netrc::Netrc,
+    registries::Looked,
+    url::{BaseUrl, UrlError},
+};
+
+/// A discovery under way.
+pub(crate) struct Search<'m> {
+    pub(crate) machine: &'m Machine,
+    pub(crate) looked: Vec<Looked>,
+    pub(crate) warnings: Vec<String>,
+    netrc: Netrc,
+}
+
+impl<'m> Search<'m> {
+    /// Begins: reads `~/.netrc`, whose credentials serve registries of every kind.
+    pub(crate) fn new(machine: &'m Machine) -> Self {
+        let mut search = Self { machine, looked: Vec::new(), warnings: Vec::new(), netrc: Netrc::default() };
+        if let Some(path) = machine.var_path("NETRC").or_else(|| machine.home(".netrc")) {
+            match machine.read(&path).map(|text| Netrc::parse(&text)) {
+                Ok(Ok(netrc)) => search.netrc = netrc,
+                Ok(Err(problem)) => search.warn(machine.show(&path), problem),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => search.warn(format!("reading {}", machine.show(&path)), error),
+            }
+        }
+        search
+    }
+
+    /// Notes what a place had to say about a kind.
+    pub(crate) fn note(&mut self, kind: Kind, place: impl Into<String>, found: impl Into<String>) {
+        self.looked.push(Looked { kind, place: place.into(), found: found.into() });
+    }
+
+    /// Notes something that the user should know.
+    pub(crate) fn warn(&mut self, place: impl std::fmt::Display, problem: impl std::fmt::Display) {
+        let warning = format!("{place}: {problem}");
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Reads a file. The error is what to note of its place: one that is missing is nothing special, one that cannot
+    /// be read is a warning as well, and counts as missing.
+    pub(crate) fn open(&mut self, path: &Utf8Path) -> Result<String, String> {
+        let place = self.machine.show(path);
+        match self.machine.read(path) {
+            Ok(text) => {
+                if text.contains('\u{fffd}') {
+                    self.warn(&place, "not all of it is UTF-8; a value that is not will be wrong");
+                }
+                Ok(text)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err("no such file".to_owned())
+            }
+            Err(error) => {
+                self.warn(format!("reading {place}"), &error);
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Reads a file that may say where registries of a kind are; if there is none, that is noted.
+    pub(crate) fn read(&mut self, kind: Kind, path: &Utf8Path) -> Option<String> {
+        self.open(path).map_err(|found| self.note(kind, self.machine.show(path), found)).ok()
+    }
+
+    /// Makes an endpoint of an address: takes the credentials out of it, or those that `~/.netrc` has for its host.
+    pub(crate) fn endpoint(&mut self, id: &str, url: &str, found_in: &str) -> Result<Endpoint, UrlError> {
+        let (url, auth) = BaseUrl::parse(url)?;
+        let auth = auth.or_else(|| self.netrc.auth(url.host()));
+        Ok(Endpoint { id: id.to_owned(), url, auth, proxy: Proxy::Environment, found_in: found_in.to_owned() })
+    }
+
+    /// Warns of addresses that anybody on the way can read or change.
+    pub(crate) fn warn_of_plain_http(&mut self, kind: Kind, endpoint: &Endpoint) {
+        if endpoint.url.is_secure() || endpoint.url.is_local() {
+            return;
+        }
+        if endpoint.auth.is_some() {
+            self.warn(&endpoint.found_in, format!("credentials are sent in clear to {}", endpoint.url));
+        } else if kind != Kind::Debian {
+            // An archive's files are chained to its signed InRelease; what Maven and PyPI send is not signed.
+            self.warn(
+                &endpoint.found_in,
+                format!("{} is not encrypted; what it says while locking can be forged", endpoint.url),
+            );
+        }
+    }
+}
