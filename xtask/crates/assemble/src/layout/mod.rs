@@ -1,0 +1,323 @@
+//! OCI image layouts: folders that hold images by digest.
+//!
+//! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>. A blob gets its name only when it is whole
+//! and synced; `index.json` is replaced under a lock, so that several processes may tag images at once. Beside what the
+//! specification names, a folder `.assemble` holds what this crate remembers of layers; it may be removed at any time.
+//!
+//! This module does not know what a layer is made of.
+
+mod verify;
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, Permissions},
+    io::{self, Read, Write},
+    os::unix::fs::PermissionsExt,
+    sync::{Arc, OnceLock},
+};
+
+use blob::{Digest, Pending};
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::FlockOperation;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use verify::{Fault, Verified};
+
+use crate::{
+    error::{Error, Result},
+    oci::{Descriptor, ImageConfig, Index, LayoutHeader, Manifest, REF_NAME, media_type},
+};
+
+/// JSON documents of images are small; one that is larger is not read into memory.
+const MAX_DOCUMENT: u64 = 64 << 20;
+
+/// An OCI image layout on disk. Clones share their locks.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: Utf8PathBuf,
+    /// Held shared by everyone who writes blobs; see [`Layout::private`].
+    in_use: Arc<OnceLock<File>>,
+}
+
+impl Layout {
+    /// Opens the layout at `root`.
+    ///
+    /// # Errors
+    /// There is none, or it is of a version that is not understood.
+    pub fn open(root: impl Into<Utf8PathBuf>) -> Result<Self> {
+        let layout = Self { root: root.into(), in_use: Arc::default() };
+        layout.check_version()?;
+        Ok(layout)
+    }
+
+    /// Opens the layout at `root`, or makes an empty one.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or what is there is no layout.
+    pub fn create(root: impl Into<Utf8PathBuf>) -> Result<Self> {
+        let root = root.into();
+        let blobs = root.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(Error::io("making the folder", &blobs))?;
+        let layout = Self { root, in_use: Arc::default() };
+        let _locked = layout.lock_index()?;
+        // The index comes first: who finds `oci-layout` may rely on the rest.
+        if !layout.index_path().exists() {
+            layout.write_index(&Index::new(Vec::new()))?;
+        }
+        let header = layout.root.join("oci-layout");
+        if !header.exists() {
+            layout.write(&header, &LayoutHeader::default())?;
+        }
+        layout.check_version()?;
+        Ok(layout)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// Where the blob with this digest lies, if it is there.
+    pub fn blob_path(&self, digest: &Digest) -> Utf8PathBuf {
+        self.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// The index of the layout.
+    ///
+    /// # Errors
+    /// It cannot be read or understood.
+    pub fn index(&self) -> Result<Index> {
+        let path = self.index_path();
+        let bytes = fs::read(&path).map_err(Error::io("reading", &path))?;
+        parse(&path, &bytes)
+    }
+
+    /// The images that have a name, by name.
+    ///
+    /// # Errors
+    /// As [`Layout::index`].
+    pub fn list(&self) -> Result<BTreeMap<String, Descriptor>> {
+        let named = |image: Descriptor| Some((image.annotations.get(REF_NAME)?.clone(), image));
+        Ok(self.index()?.manifests.into_iter().filter_map(named).collect())
+    }
+
+    /// The image that has this name.
+    ///
+    /// # Errors
+    /// As [`Layout::index`].
+    pub fn lookup(&self, name: &str) -> Result<Option<Descriptor>> {
+        Ok(self.list()?.remove(name))
+    }
+
+    /// Gives the image a name, taking it from the image that had it.
+    ///
+    /// # Errors
+    /// The index cannot be read or written.
+    pub fn tag(&self, name: &str, image: &Descriptor) -> Result<()> {
+        let mut named = image.clone();
+        named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
+        self.change_index(name, Some(named)).map(|_| ())
+    }
+
+    /// Takes a name away. The blobs stay. Says whether any image had the name.
+    ///
+    /// # Errors
+    /// The index cannot be read or written.
+    pub fn untag(&self, name: &str) -> Result<bool> {
+        self.change_index(name, None)
+    }
+
+    /// The manifest of an image.
+    ///
+    /// # Errors
+    /// It is missing, damaged, or no image manifest (an index of several platforms, for instance).
+    pub fn manifest(&self, image: &Descriptor) -> Result<Manifest> {
+        if image.media_type != media_type::MANIFEST {
+            let reason = format!("is no image manifest: expected {}, found {}", media_type::MANIFEST, image.media_type);
+            return Err(Error::layout(self.blob_path(&image.digest), reason));
+        }
+        self.document(image)
+    }
+
+    /// The configuration of an image.
+    ///
+    /// # Errors
+    /// It is missing, damaged, or no image configuration.
+    pub fn config(&self, manifest: &Manifest) -> Result<ImageConfig> {
+        self.document(&manifest.config)
+    }
+
+    /// Stores a JSON document.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn put<T: Serialize>(&self, media_type: &str, document: &T) -> Result<Descriptor> {
+        let bytes = to_bytes(document)?;
+        let digest = Digest::of(&bytes);
+        let path = self.blob_path(&digest);
+        // The bytes are compared, so that a blob that was damaged is replaced.
+        if fs::read(&path).ok().as_deref() != Some(&bytes) {
+            let mut pending = self.pending()?;
+            pending.write_all(&bytes).map_err(Error::io("writing", &path))?;
+            self.adopt(pending)?;
+        }
+        let size = bytes.len() as u64;
+        Ok(Descriptor { media_type: media_type.to_owned(), digest, size, annotations: BTreeMap::new() })
+    }
+
+    /// Opens a blob. Its digest and size are checked when its end is read.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn open_blob(&self, blob: &Descriptor) -> Result<Verified<File>> {
+        let path = self.blob_path(&blob.digest);
+        let file = File::open(&path).map_err(Error::io("reading", &path))?;
+        Ok(Verified::new(file, path, blob.digest, blob.size))
+    }
+
+    /// Removes a blob, so that whoever made it makes it again.
+    ///
+    /// # Errors
+    /// It is there and cannot be removed.
+    pub fn discard(&self, digest: &Digest) -> Result<()> {
+        let path = self.blob_path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A blob that is being written, in a place from which it can be renamed into the layout.
+    pub(crate) fn pending(&self) -> Result<Pending> {
+        let folder = self.private()?.join("pending");
+        Pending::new_in(&folder).map_err(Error::io("making a file in", folder))
+    }
+
+    /// Gives a written blob its name.
+    pub(crate) fn adopt(&self, pending: Pending) -> Result<(Digest, u64)> {
+        let path = self.blob_path(&pending.written().0);
+        pending.commit(&path, 0o444).map_err(Error::io("writing", path))
+    }
+
+    /// Writes a document whole, and makes sure that it is on the disk.
+    fn write<T: Serialize>(&self, path: &Utf8Path, document: &T) -> Result<()> {
+        let mut pending = self.pending()?;
+        let bytes = to_bytes(document)?;
+        let written = pending.write_all(&bytes).and_then(|()| pending.commit(path, 0o644));
+        written.map_err(Error::io("writing", path)).map(|_| ())
+    }
+
+    /// Where something is remembered: `kind` and the digest of what it is about.
+    pub(crate) fn memory(&self, kind: &str, about: &Digest) -> Utf8PathBuf {
+        self.root.join(".assemble").join(kind).join(format!("{}.json", about.hex()))
+    }
+
+    /// What is remembered there; nothing if it is missing or makes no sense.
+    pub(crate) fn recall<T: DeserializeOwned>(&self, memory: &Utf8Path) -> Option<T> {
+        parse(memory, &fs::read(memory).ok()?).ok()
+    }
+
+    /// Remembers something. It appears whole or not at all, but nobody waits for the disk: after a power failure it may
+    /// be gone or make no sense, and is then made again.
+    pub(crate) fn remember<T: Serialize>(&self, memory: &Utf8Path, document: &T) -> Result<()> {
+        let failed = |error| Error::io("writing", memory)(error);
+        let folder = self.private()?.join("pending");
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let mut file = tempfile::Builder::new().tempfile_in(&folder).map_err(failed)?;
+        file.write_all(&to_bytes(document)?).map_err(failed)?;
+        file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
+        if let Some(folder) = memory.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        file.persist(memory).map_err(|error| failed(error.error)).map(|_| ())
+    }
+
+    /// The folder for what this crate remembers, and for what is not finished.
+    ///
+    /// Files that a killed process left unfinished are removed by the first that finds nobody else at work: everybody
+    /// who writes holds a shared lock, and who can have it alone for a moment is alone.
+    pub(crate) fn private(&self) -> Result<Utf8PathBuf> {
+        let folder = self.root.join(".assemble");
+        if self.in_use.get().is_none() {
+            fs::create_dir_all(&folder).map_err(Error::io("making the folder", &folder))?;
+            let path = folder.join("in-use");
+            let lock = File::create(&path).map_err(Error::io("making", &path))?;
+            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                let _ = fs::remove_dir_all(folder.join("pending"));
+            }
+            flock(&lock, FlockOperation::LockShared, &path)?;
+            let _ = self.in_use.set(lock);
+        }
+        Ok(folder)
+    }
+
+    fn check_version(&self) -> Result<()> {
+        let path = self.root.join("oci-layout");
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::layout(&self.root, "is no OCI image layout: it has no file `oci-layout`"),
+            _ => Error::io("reading", &path)(error),
+        })?;
+        let header: LayoutHeader = parse(&path, &bytes)?;
+        let version = header.image_layout_version;
+        if version == LayoutHeader::default().image_layout_version {
+            return Ok(());
+        }
+        Err(Error::layout(path, format!("is of an unknown version: expected 1.0.0, found {version}")))
+    }
+
+    fn document<T: DeserializeOwned>(&self, blob: &Descriptor) -> Result<T> {
+        let path = self.blob_path(&blob.digest);
+        if blob.size > MAX_DOCUMENT {
+            return Err(Error::layout(path, format!("is too large for a document: {} bytes", blob.size)));
+        }
+        let mut bytes = Vec::new();
+        self.open_blob(blob)?.read_to_end(&mut bytes).map_err(Error::io("reading", &path))?;
+        parse(&path, &bytes)
+    }
+
+    fn index_path(&self) -> Utf8PathBuf {
+        self.root.join("index.json")
+    }
+
+    fn lock_index(&self) -> Result<File> {
+        let path = self.private()?.join("index.lock");
+        let lock = File::create(&path).map_err(Error::io("making", &path))?;
+        flock(&lock, FlockOperation::LockExclusive, &path)?;
+        Ok(lock)
+    }
+
+    fn change_index(&self, name: &str, image: Option<Descriptor>) -> Result<bool> {
+        let _locked = self.lock_index()?;
+        let index = self.index()?;
+        let mut manifests = index.manifests.clone();
+        manifests.retain(|other| other.annotations.get(REF_NAME).is_none_or(|other| other != name));
+        let had_it = manifests.len() < index.manifests.len();
+        manifests.extend(image);
+        manifests.sort_by(|a, b| (a.annotations.get(REF_NAME), a.digest).cmp(&(b.annotations.get(REF_NAME), b.digest)));
+        if manifests != index.manifests {
+            self.write_index(&Index { manifests, ..index })?;
+        }
+        Ok(had_it)
+    }
+
+    fn write_index(&self, index: &Index) -> Result<()> {
+        self.write(&self.index_path(), index)
+    }
+}
+
+fn flock(file: &File, operation: FlockOperation, path: &Utf8Path) -> Result<()> {
+    rustix::fs::flock(file, operation).map_err(|error| Error::io("locking", path)(error.into()))
+}
+
+/// Reads a document; `path` is for the error.
+fn parse<T: DeserializeOwned>(path: &Utf8Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::layout(path, format!("cannot be understood: {error}")))
+}
+
+/// The bytes of a document. All maps are sorted, so they depend on the content alone.
+pub(crate) fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(document).map_err(|error| Error::io("writing", "a document")(error.into()))
+}
+
+#[cfg(test)]
+mod tests;
