@@ -1,0 +1,88 @@
+//! A built image that is ready to run: its layers unpacked, its configuration read.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use assemble::{Layout, oci::ImageConfig};
+use catalog::Image;
+use sandbox::{Cancel, Identity, Outcome, Root, Sandbox, Spec};
+
+use crate::{images::not_built, machine::store_folder, workspace::Workspace};
+
+/// How often a run looks whether Ctrl-C was pressed.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A built image in a sandbox.
+pub(crate) struct Boxed {
+    sandbox: Sandbox,
+    pub(crate) root: Root,
+    pub(crate) config: ImageConfig,
+    name: String,
+}
+
+impl Boxed {
+    /// Unpacks the layers of an image, unless they are unpacked already.
+    pub(crate) fn open(workspace: &Workspace, image: &Image) -> Result<Self> {
+        let layout = Layout::open(workspace.layout()).with_context(|| not_built(image))?;
+        let name = image.reference.to_string();
+        let found = layout.lookup(&name)?.with_context(|| not_built(image))?;
+        let manifest = layout.manifest(&found)?;
+        let config = layout.config(&manifest)?;
+        let sandbox = Sandbox::open(&store_folder()?.join("sandbox"))?;
+        let layers = sandbox.layers()?;
+        for layer in &manifest.layers {
+            // The layers of this layout are not compressed: the blob's digest is the diff_id.
+            layers.unpack(layer.digest, &layout.blob_path(&layer.digest))?;
+        }
+        let root = layers.root(&config.rootfs.diff_ids)?;
+        Ok(Self { sandbox, root, config, name })
+    }
+
+    /// What a container of the image runs when it is given this command.
+    pub(crate) fn argv(&self, command: &[String]) -> Vec<String> {
+        let config = &self.config.config;
+        let command = if command.is_empty() { config.cmd.clone().unwrap_or_default() } else { command.to_vec() };
+        config.entrypoint.iter().flatten().cloned().chain(command).collect()
+    }
+
+    /// A run with the image's environment, folder and user, or as another user.
+    pub(crate) fn spec(&self, argv: Vec<String>, user: Option<&str>) -> Result<Spec> {
+        let config = &self.config.config;
+        let user = user.unwrap_or(&config.user);
+        let mut spec = Spec::new(self.root.clone(), argv);
+        spec.user = Identity::of(&self.root, if user.is_empty() { "0" } else { user })?;
+        let pairs = config.env.iter().filter_map(|pair| pair.split_once('='));
+        spec.env = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        spec.env.entry("HOME".to_owned()).or_insert_with(|| spec.user.home.clone());
+        if !config.working_dir.is_empty() {
+            spec.cwd = config.working_dir.clone().into();
+        }
+        spec.hostname = "spark".to_owned();
+        Ok(spec)
+    }
+
+    /// Runs it; Ctrl-C ends it and all that it started.
+    pub(crate) fn run(&self, spec: Spec) -> Result<Outcome> {
+        let cancel = Cancel::new();
+        let interrupted = crate::interrupt::flag()?;
+        let ended = AtomicBool::new(false);
+        let outcome = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    if interrupted.load(Ordering::Relaxed) {
+                        cancel.cancel();
+                    }
+                    thread::park_timeout(POLL);
+                }
+            });
+            let outcome = self.sandbox.run(spec, &cancel);
+            ended.store(true, Ordering::Relaxed);
+            outcome
+        });
+        outcome.with_context(|| format!("running in {}", self.name))
+    }
+}

@@ -1,0 +1,255 @@
+//! Builds the images of a plan: stages each as soon as a thread is free, assembles it as soon as its parents are there.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    num::NonZeroUsize,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Error, Result};
+use assemble::{BuiltLayer, Context, Layout, Origin, Platform};
+use blob::Digest;
+use camino::Utf8PathBuf;
+use catalog::{Decision, Image, ImageRef, Inputs, Plan, Planned, Record};
+
+use crate::{
+    records::{Built, Records, Seen},
+    report::{
+        progress::Board,
+        text::{bytes, duration},
+    },
+    schedule::{self, Outcome},
+    stage::Stager,
+};
+
+/// Builds images into a layout.
+pub(crate) struct Builder<'a> {
+    pub(crate) stager: Stager<'a>,
+    pub(crate) layout: Layout,
+    pub(crate) records: Records,
+    pub(crate) board: &'a Board,
+    /// Layers of one image that are written side by side.
+    pub(crate) layer_jobs: usize,
+}
+
+/// What became of an image.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It was built.
+    Built(Box<Built>),
+    /// It was there, made of the same inputs.
+    Cached(Box<Built>),
+    /// It could not be built.
+    Failed { error: Error, log: Utf8PathBuf },
+    /// An image below it failed.
+    Skipped(ImageRef),
+    /// It cannot be built on any machine with these registries.
+    Blocked(Vec<String>),
+    /// The run was interrupted before.
+    Interrupted,
+}
+
+/// An image and what became of it.
+#[derive(Debug)]
+pub(crate) struct Finished<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) fate: Fate,
+    pub(crate) elapsed: Duration,
+}
+
+/// What the threads share.
+#[derive(Default)]
+struct Shared<'a> {
+    contexts: Mutex<BTreeMap<usize, Context>>,
+    digests: Mutex<BTreeMap<&'a ImageRef, Digest>>,
+    elapsed: Mutex<BTreeMap<usize, Duration>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Builder<'_> {
+    /// The record of an image for its plan: `Some(Err(()))` if its bytes are gone.
+    pub(crate) fn record(&self, image: &Image) -> Option<Result<Record, ()>> {
+        let built = self.records.get(image)?;
+        Some(if built.is_there(&self.layout) && self.is_tagged(image, &built) { Ok(built.record) } else { Err(()) })
+    }
+
+    fn is_tagged(&self, image: &Image, built: &Built) -> bool {
+        let mut names = [&image.reference].into_iter().chain(&image.also).map(ToString::to_string);
+        names.all(|name| {
+            self.layout.lookup(&name).ok().flatten().is_some_and(|found| found.digest == built.record.manifest)
+        })
+    }
+
+    /// Builds what the plan says.
+    pub(crate) fn run<'p>(&self, plan: &'p Plan<'_>, jobs: NonZeroUsize) -> Vec<Finished<'p>> {
+        // Two tasks for each image: staging needs nobody, assembling needs the staged context and the parents.
+        let images = &plan.images;
+        let place = |reference: &ImageRef| images.iter().position(|planned| planned.image.reference == *reference);
+        let needs: Vec<Vec<usize>> = (0..2 * images.len())
+            .map(|task| match task < images.len() {
+                true => {
+                    let parents = images[task].image.parents.values().filter_map(place);
+                    parents.chain([images.len() + task]).collect()
+                }
+                false => Vec::new(),
+            })
+            .collect();
+        let shared = Shared::default();
+        let cancel = &self.stager.machine.cancel;
+        let outcomes = schedule::run(&needs, jobs, cancel, |task| {
+            let begin = Instant::now();
+            let index = task % images.len();
+            let planned = &images[index];
+            let fate = match (&planned.decision, task < images.len()) {
+                (Decision::Blocked(reasons), _) => Ok(Some(Fate::Blocked(reasons.clone()))),
+                (Decision::Cached(digest), _) => {
+                    lock(&shared.digests).insert(&planned.image.reference, *digest);
+                    Ok(self.records.get(planned.image).map(|built| Fate::Cached(Box::new(built))))
+                }
+                (Decision::Build(_), false) => self.stage(planned, index, &shared).map(|()| None),
+                (Decision::Build(_), true) => self.assemble(planned, index, &shared).map(Some),
+            };
+            *lock(&shared.elapsed).entry(index).or_default() += begin.elapsed();
+            fate
+        });
+        let elapsed = lock(&shared.elapsed).clone();
+        let mut outcomes: Vec<_> = outcomes.into_iter().map(Some).collect();
+        let mut finished = Vec::new();
+        for (index, planned) in images.iter().enumerate() {
+            let staged = outcomes[images.len() + index].take();
+            let assembled = outcomes[index].take();
+            let fate = match (staged, assembled) {
+                (Some(Outcome::Failed(error)), _) | (_, Some(Outcome::Failed(error))) => {
+                    Fate::Failed { error, log: self.log_path(planned.image) }
+                }
+                (_, Some(Outcome::Done(Some(fate)))) => fate,
+                (_, Some(Outcome::Skipped { because })) => {
+                    Fate::Skipped(images[because % images.len()].image.reference.clone())
+                }
+                _ => Fate::Interrupted,
+            };
+            let elapsed = elapsed.get(&index).copied().unwrap_or_default();
+            finished.push(Finished { image: planned.image, fate, elapsed });
+        }
+        finished
+    }
+
+    fn log_path(&self, image: &Image) -> Utf8PathBuf {
+        let name = image.reference.to_string().replace(['/', ':'], "_");
+        self.stager.workspace.logs().join(format!("build-{name}.log"))
+    }
+
+    /// Writes the log of an image: what was done and what came of it, or why it failed.
+    fn log(&self, image: &Image, text: &str) -> Result<()> {
+        let path = self.log_path(image);
+        blob::write(&path, text.as_bytes()).with_context(|| format!("writing {path}"))?;
+        Ok(())
+    }
+
+    fn stage(&self, planned: &Planned<'_>, index: usize, shared: &Shared<'_>) -> Result<()> {
+        let image = planned.image;
+        let step = self.board.step(&image.reference.to_string(), "staging");
+        let context = self.stager.context(image, |what| step.now(what));
+        let context = context.inspect_err(|error| {
+            // The error itself is reported at the end; a log that cannot be written must not hide it.
+            drop(self.log(image, &format!("staging failed: {error:#}\n")));
+        })?;
+        lock(&shared.contexts).insert(index, context);
+        Ok(())
+    }
+
+    fn assemble<'p>(&self, planned: &Planned<'p>, index: usize, shared: &Shared<'p>) -> Result<Fate> {
+        let image = planned.image;
+        let name = image.reference.to_string();
+        let machine = self.stager.machine;
+        let begin = Instant::now();
+        let waiting = |holder: &str| self.board.say(&format!("waiting   {name} is being built by {holder}"));
+        let guard = self.records.lock(image, &machine.cancel, &waiting)?;
+        let parents = lock(&shared.digests).clone();
+        // Another run may have built it while this one waited for it; and its parents may have come out as before.
+        let record = self.records.get(image).filter(|built| built.is_there(&self.layout));
+        let (decision, inputs) = planned.settle(&parents, record.as_ref().map(|built| built.record.clone()));
+        let context = lock(&shared.contexts).remove(&index).context("the context was not staged")?;
+        if let (Decision::Cached(digest), Some(built)) = (decision, record) {
+            lock(&shared.digests).insert(&image.reference, digest);
+            self.board.step(&name, "").end("same");
+            return Ok(Fate::Cached(Box::new(built)));
+        }
+        let step = self.board.step(&name, "assembling");
+        let mut log = self.heading(planned);
+        let built = self.write(image, &context, inputs, &mut log);
+        drop(guard);
+        match built {
+            Ok(built) => {
+                let _ = writeln!(log, "built in {}: {}", duration(begin.elapsed()), built.record.manifest);
+                self.log(image, &log)?;
+                lock(&shared.digests).insert(&image.reference, built.record.manifest);
+                step.end("built");
+                Ok(Fate::Built(Box::new(built)))
+            }
+            Err(error) => {
+                let _ = writeln!(log, "failed: {error:#}");
+                drop(self.log(image, &log));
+                step.end("failed");
+                Err(error)
+            }
+        }
+    }
+
+    fn heading(&self, planned: &Planned<'_>) -> String {
+        let mut log = format!("image {}\nDockerfile {}\n", planned.image.reference, planned.image.dockerfile);
+        if let Decision::Build(reasons) = &planned.decision {
+            for reason in reasons {
+                let _ = writeln!(log, "because {reason}");
+            }
+        }
+        log
+    }
+
+    fn write(&self, image: &Image, context: &Context, inputs: Inputs, log: &mut String) -> Result<Built> {
+        let text = std::fs::read_to_string(self.stager.workspace.path(&image.dockerfile))
+            .with_context(|| format!("reading {}", image.dockerfile))?;
+        let table = &self.stager.locked.catalog().table;
+        let mut args = image.args.clone();
+        args.extend(image.parents.iter().map(|(arg, parent)| (arg.clone(), parent.to_string())));
+        let request = assemble::Request {
+            dockerfile: &text,
+            name: &image.dockerfile,
+            context,
+            args: &args,
+            target: image.target.as_deref(),
+            images: &BTreeMap::new(),
+            labels: &self.stager.labels(image),
+            epoch: table.epoch,
+            platform: &Platform { os: "linux".into(), architecture: table.debian.architecture.clone(), variant: None },
+            jobs: self.layer_jobs,
+        };
+        let built = assemble::build(&self.layout, &request)?;
+        let mut layers = Vec::new();
+        for layer in &built.layers {
+            let state = match layer.origin {
+                Origin::Base => "inherited",
+                Origin::Cached => "as before",
+                Origin::Written => "written",
+            };
+            let size = bytes(layer.descriptor.size);
+            let _ = writeln!(log, "{} {size} {state}: {}", layer.diff_id, layer.created_by);
+            layers.push(Seen::look(&self.layout, &layer.descriptor.digest).with_context(|| format!("looking at {}", layer.diff_id))?);
+        }
+        for reference in [&image.reference].into_iter().chain(&image.also) {
+            self.layout.tag(&reference.to_string(), &built.image)?;
+        }
+        let size_of = |layers: &mut dyn Iterator<Item = &BuiltLayer>| layers.map(|layer| layer.descriptor.size).sum();
+        let size = size_of(&mut built.layers.iter());
+        let added = size_of(&mut built.layers.iter().filter(|layer| layer.origin != Origin::Base));
+        let record = Record { inputs, manifest: built.image.digest };
+        let built = Built { record, size, added, layers };
+        self.records.put(image, &built)?;
+        Ok(built)
+    }
+}

@@ -1,0 +1,12 @@
+//! One file for each command. Commands never import each other.
+
+pub(crate) mod build_layers;
+pub(crate) mod docs;
+pub(crate) mod export;
+pub(crate) mod fetch;
+pub(crate) mod list;
+pub(crate) mod lock;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod smoke;
+pub(crate) mod store;

@@ -1,0 +1,292 @@
+//! The command line. Declarations only: what a flag does stands in the command's own file.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Custom Apache Spark images from one version table.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(after_help = "\
+First steps:
+  cargo xtask build-layers       build every image that needs no GPU (about 2 GB to fetch, some minutes)
+  cargo xtask smoke              run real Spark jobs in what was built
+  cargo xtask run spark-k8s-runtime:3.5-3.5.7 -- spark-submit --version
+
+Registries are found in the configuration of Maven, pip and apt, or given in one variable:
+  SPARK_IMAGES_REGISTRIES='maven=URL pypi=URL debian=URL'")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where packages come from: `maven=URL`, `pypi=URL` or `debian=URL`. Repeat it for mirrors, the first that has a
+    /// file wins
+    #[arg(long, value_name = "KIND=URL", global = true, help_heading = "Everywhere")]
+    pub(crate) registry: Vec<String>,
+    /// A folder of further image folders, outside of this repository
+    #[arg(id = "image-folders", long = "images", value_name = "DIR", global = true, help_heading = "Everywhere")]
+    pub(crate) images: Vec<Utf8PathBuf>,
+    /// Refuse to change docker/versions.lock: a stale lock is an error. The default where CI=true
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) locked: bool,
+    /// Never open a connection: all that is needed must be in the store
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) offline: bool,
+}
+
+/// Which images.
+#[derive(Debug, Args, Default)]
+pub(crate) struct Select {
+    /// Images: an id (`custom`), a name (`spark-k8s`), a name with its tag, or a prefix with `*`. All, if none is named
+    #[arg(value_name = "IMAGE")]
+    pub(crate) images: Vec<String>,
+    /// Only this Spark version or line (`3.5.7`, `3.5`)
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) spark: Vec<String>,
+    /// Switch a group on: `gpu`
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) with: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build images: base, custom, wrapper, layers, runtime
+    BuildLayers(BuildLayers),
+    /// Build the custom image of one Spark version
+    BuildCustom(BuildCustom),
+    /// Show what would be built, and why
+    Plan(PlanArgs),
+    /// List the images of the table and what is built of them
+    List(ListArgs),
+    /// Find the bytes for the version table and write docker/versions.lock
+    Lock(LockArgs),
+    /// Fetch all that a build needs, so that it can run without a network
+    Fetch(Select),
+    /// Write a built image to a file or folder, for docker, podman, skopeo or crane
+    Export(ExportArgs),
+    /// Run real Spark jobs in the built images
+    Smoke(SmokeArgs),
+    /// Run a command in a built image, without a container engine
+    Run(RunArgs),
+    /// Open a shell in a built image, without a container engine
+    Shell(ShellArgs),
+    /// Look after the store of fetched files
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Write the tables in the READMEs from the version table
+    Docs(DocsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask build-layers                          all images, both Spark versions, without the group gpu
+  cargo xtask build-layers runtime --spark 3.5.7    the runtime images of one version and all below them
+  cargo xtask build-layers --plan --why             what would be built, and the reason for each image")]
+pub(crate) struct BuildLayers {
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+    /// Show what would be built and build nothing
+    #[arg(long, visible_alias = "dry-run")]
+    pub(crate) plan: bool,
+    /// Give the reason for each image
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// Images that are built side by side; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OriginArgs {
+    /// Where Spark comes from; without it, what the table says
+    #[arg(long, value_enum, value_name = "ORIGIN")]
+    pub(crate) origin: Option<OriginFlag>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OriginFlag {
+    /// The official release with its Hadoop replaced
+    Release,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildCustom {
+    /// Spark version
+    pub(crate) spark: String,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A lock that answers the table is left as it is: versions never move by themselves.
+  cargo xtask lock                      answer what is new in the table
+  cargo xtask lock --update pandas      look again for one Maven artifact, Python project or Debian package
+  cargo xtask lock --update debian      take the security updates of all Debian packages
+  cargo xtask lock --check              fail if the lock does not answer the table; asks nobody")]
+pub(crate) struct LockArgs {
+    /// Look again for this name, or for all of `maven`, `pypi`, `debian`, `unresolved`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) update: Vec<String>,
+    /// Only say whether the lock answers the table
+    #[arg(long, conflicts_with = "update")]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A folder in the OCI image layout
+    OciDir,
+    /// The same as one tar
+    OciArchive,
+    /// What `docker load` takes
+    DockerArchive,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask export spark-k8s-runtime:3.5-3.5.7 --format docker-archive -o spark.tar && docker load -i spark.tar
+  cargo xtask export spark-k8s-runtime:3.5-3.5.7 --format oci-archive -o spark.tar && skopeo inspect oci-archive:spark.tar")]
+pub(crate) struct ExportArgs {
+    /// The image
+    pub(crate) image: String,
+    /// What is written
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// File or folder to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Utf8PathBuf,
+    /// Replace what stands there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SmokeArgs {
+    #[command(flatten)]
+    pub(crate) select: Select,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<Utf8PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Images that are tested side by side
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The image
+    pub(crate) image: String,
+    /// User that the command runs as: a name or a number, with a group after `:`. The image's own, if left out
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// Let the command use the network of this machine
+    #[arg(long)]
+    pub(crate) network: bool,
+    /// Mount a folder of this machine: `SOURCE:TARGET`, read-only with `:ro` behind it
+    #[arg(long, value_name = "SOURCE:TARGET[:ro]")]
+    pub(crate) volume: Vec<String>,
+    /// Set a variable
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// The command; the image's own, if left out
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    /// The image
+    pub(crate) image: String,
+    /// User that the shell runs as
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// Let the shell use the network of this machine
+    #[arg(long)]
+    pub(crate) network: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read every fetched file and every built layer again and compare with its digest
+    Verify {
+        /// Take damaged files away, so that the next run fetches or builds them again
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Print where the store is
+    Path,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DocsArgs {
+    /// Only say what would change, and fail if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+impl BuildCustom {
+    /// The same wish in the words of `build-layers`.
+    pub(crate) fn as_build_layers(&self) -> BuildLayers {
+        BuildLayers {
+            select: Select { images: vec!["custom".into()], spark: vec![self.spark.clone()], with: Vec::new() },
+            origin: OriginArgs { origin: self.origin.origin },
+            plan: false,
+            why: false,
+            jobs: None,
+            json: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_declarations_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn images_are_named_beside_folders_of_images() {
+        let cli = Cli::try_parse_from(["xtask", "--images", "own", "smoke", "custom", "--spark", "3.5"]).unwrap();
+        let Command::Smoke(args) = cli.command else { panic!("no smoke") };
+        assert_eq!((cli.global.images, args.select.images), (vec!["own".into()], vec!["custom".to_owned()]));
+    }
+}

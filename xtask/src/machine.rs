@@ -1,0 +1,128 @@
+//! What this machine gives to a run: the store, the network, and where its registries are.
+
+use std::{
+    fs,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use catalog::{Artifact, Catalog, Coordinate};
+use registries::{Endpoint, Kind, Proxy, Registries};
+use store::{Auth, Http, HttpOptions, Location, Store};
+
+use crate::{flags::Global, workspace::Workspace};
+
+/// The machine, as one run sees it.
+pub(crate) struct Machine {
+    pub(crate) store: Store,
+    pub(crate) http: Http,
+    pub(crate) registries: Registries,
+    /// Certificates that the configuration adds, as PEM: trusted in downloads and put into images.
+    pub(crate) extra_ca: Vec<(Utf8PathBuf, Vec<u8>)>,
+    /// Set by Ctrl-C.
+    pub(crate) cancel: Arc<AtomicBool>,
+}
+
+/// Whether this run may change the lock.
+pub(crate) fn is_locked(global: &Global) -> bool {
+    global.locked || std::env::var("CI").is_ok_and(|ci| ci == "true")
+}
+
+/// The folder of the store: `SPARK_IMAGES_CACHE`, else the user's cache folder.
+pub(crate) fn store_folder() -> Result<Utf8PathBuf> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Utf8PathBuf::from);
+    variable("SPARK_IMAGES_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("spark-images")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/spark-images")))
+        .context("no folder to keep fetched files in\nset SPARK_IMAGES_CACHE to one")
+}
+
+impl Machine {
+    /// Looks at the machine. Opens no connection.
+    pub(crate) fn look(workspace: &Workspace, global: &Global, catalog: &Catalog) -> Result<Self> {
+        let found = registries::Machine::current(&workspace.root);
+        let registries = registries::discover(&found, &global.registry, &catalog.table.debian.suites);
+        for warning in &registries.warnings {
+            eprintln!("warning: {warning}");
+        }
+        let mut extra_ca = Vec::new();
+        for ca in &registries.extra_ca {
+            let pem = fs::read(&ca.path).with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
+            extra_ca.push((ca.path.clone(), pem));
+        }
+        let cancel = crate::interrupt::flag()?;
+        let http = Http::new(HttpOptions {
+            extra_ca: extra_ca.iter().map(|(_, pem)| pem.clone()).collect(),
+            user_agent: concat!("spark-images/", env!("CARGO_PKG_VERSION")).to_owned(),
+            offline: global.offline,
+            cancel: Arc::clone(&cancel),
+            ..HttpOptions::default()
+        })?;
+        let store = Store::open(store_folder()?)?;
+        Ok(Self { store, http, registries, extra_ca, cancel })
+    }
+
+    /// Makes sure that a registry is known for each kind of artifact in `artifacts`.
+    pub(crate) fn require<'a>(&self, artifacts: impl IntoIterator<Item = &'a Coordinate>) -> Result<()> {
+        let kinds: Vec<Kind> = artifacts.into_iter().filter_map(kind_of).collect();
+        Ok(self.registries.require(&kinds)?)
+    }
+
+    /// Where an artifact of the lock may be had. Python's files must be looked up in the index first: see
+    /// [`crate::resolve::python`].
+    pub(crate) fn locations(&self, artifact: &Artifact) -> Vec<Location> {
+        match &artifact.id {
+            Coordinate::Maven(maven) => self.maven(maven),
+            Coordinate::Deb { .. } => {
+                let path = artifact.path.as_deref().unwrap_or_default();
+                self.registries.debian.iter().map(|debian| location(&debian.endpoint, path)).collect()
+            }
+            Coordinate::Pypi { .. } | Coordinate::File(_) | Coordinate::Archive(_) => Vec::new(),
+        }
+    }
+
+    /// Where a Maven artifact may be had.
+    pub(crate) fn maven(&self, maven: &catalog::Maven) -> Vec<Location> {
+        let classifier = maven.classifier.as_deref();
+        let path =
+            registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension);
+        self.registries.maven.iter().map(|endpoint| location(endpoint, &path)).collect()
+    }
+}
+
+/// The kind of registry that an artifact comes from.
+fn kind_of(id: &Coordinate) -> Option<Kind> {
+    match id {
+        Coordinate::Maven(_) => Some(Kind::Maven),
+        Coordinate::Pypi { .. } => Some(Kind::Pypi),
+        Coordinate::Deb { .. } => Some(Kind::Debian),
+        Coordinate::File(_) | Coordinate::Archive(_) => None,
+    }
+}
+
+/// A path in a registry, with what must be said to get it.
+pub(crate) fn location(endpoint: &Endpoint, path: &str) -> Location {
+    at(endpoint, endpoint.join(path))
+}
+
+/// An address that a registry gave, with what must be said to get it. The store sends credentials to the address's own
+/// origin, so they are left out where the registry points elsewhere.
+pub(crate) fn at(endpoint: &Endpoint, url: String) -> Location {
+    let mut location = Location::new(url);
+    match &endpoint.auth {
+        Some(registries::Auth::Basic { user, password }) => {
+            location.auth = Some(Auth::Basic { user: user.clone(), password: password.expose().to_owned() });
+        }
+        Some(registries::Auth::Bearer(token)) => location.auth = Some(Auth::Bearer(token.expose().to_owned())),
+        Some(registries::Auth::Header { name, value }) => {
+            location.headers.push((name.clone(), value.expose().to_owned()));
+        }
+        None => {}
+    }
+    match &endpoint.proxy {
+        Proxy::Through(url) => location.proxy = Some(url.expose().to_owned()),
+        Proxy::Environment | Proxy::Direct => {}
+    }
+    location
+}

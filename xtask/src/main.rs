@@ -1,0 +1,48 @@
+//! `cargo xtask`: custom Apache Spark images from one version table.
+//!
+//! `main` parses the flags, calls the command, and prints the error chain. What a command does stands in `cmd/`.
+
+mod boxed;
+mod build;
+mod cmd;
+mod fetch;
+mod flags;
+mod images;
+mod interrupt;
+mod machine;
+mod records;
+mod report;
+mod resolve;
+mod schedule;
+mod session;
+mod smoke;
+mod stage;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use flags::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let global = &cli.global;
+    let result = match &cli.command {
+        Command::BuildLayers(args) => cmd::build_layers::run(global, args),
+        Command::BuildCustom(args) => cmd::build_layers::run(global, &args.as_build_layers()),
+        Command::Plan(args) => cmd::plan::run(global, args),
+        Command::List(args) => cmd::list::run(global, args),
+        Command::Lock(args) => cmd::lock::run(global, args),
+        Command::Fetch(args) => cmd::fetch::run(global, args),
+        Command::Export(args) => cmd::export::run(global, args),
+        Command::Smoke(args) => cmd::smoke::run(global, args),
+        Command::Run(args) => cmd::run::run(global, args),
+        Command::Shell(args) => cmd::run::shell(global, args),
+        Command::Store(args) => cmd::store::run(global, args),
+        Command::Docs(args) => cmd::docs::run(global, args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

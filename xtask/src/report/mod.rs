@@ -1,0 +1,6 @@
+//! What people see: sizes, times, tables, progress.
+
+pub(crate) mod built;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod text;

@@ -1,0 +1,60 @@
+//! A plan, for people and for programs.
+
+use anyhow::Result;
+use catalog::{Decision, Plan};
+use serde_json::json;
+
+use super::text::count;
+
+/// Prints one line for each image, and its reasons if they are wanted.
+pub(crate) fn print(plan: &Plan<'_>, why: bool) {
+    let (mut build, mut cached, mut blocked) = (0, 0, 0);
+    for planned in &plan.images {
+        let name = &planned.image.reference;
+        let reasons: Vec<String> = match &planned.decision {
+            Decision::Cached(_) => {
+                cached += 1;
+                println!("cached   {name}");
+                Vec::new()
+            }
+            Decision::Build(reasons) => {
+                build += 1;
+                println!("build    {name}");
+                reasons.iter().map(ToString::to_string).collect()
+            }
+            Decision::Blocked(reasons) => {
+                blocked += 1;
+                println!("blocked  {name}");
+                reasons.clone()
+            }
+        };
+        // A blocked image always says why: nothing is silently missing.
+        if why || matches!(planned.decision, Decision::Blocked(_)) {
+            for reason in reasons.iter().take(8) {
+                println!("           {reason}");
+            }
+            if reasons.len() > 8 {
+                println!("           and {} more", count(reasons.len() - 8, "reason"));
+            }
+        }
+    }
+    println!("{build} to build, {cached} cached, {blocked} blocked");
+}
+
+/// Prints the plan as a JSON list, parents first.
+pub(crate) fn json(plan: &Plan<'_>) -> Result<()> {
+    let images: Vec<_> = plan
+        .images
+        .iter()
+        .map(|planned| {
+            let (state, why) = match &planned.decision {
+                Decision::Cached(digest) => ("cached", json!({ "digest": digest })),
+                Decision::Build(reasons) => ("build", json!({ "reasons": reasons })),
+                Decision::Blocked(reasons) => ("blocked", json!({ "reasons": reasons })),
+            };
+            json!({ "image": planned.image.reference.to_string(), "state": state, "detail": why })
+        })
+        .collect();
+    println!("{}", serde_json::to_string_pretty(&images)?);
+    Ok(())
+}

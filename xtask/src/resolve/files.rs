@@ -1,0 +1,101 @@
+//! Requests that name one file: Maven artifacts, archives with addresses of their own, and the user's own files.
+
+use std::fs::File;
+
+use anyhow::{Context as _, Result, bail};
+use catalog::{Artifact, Coordinate, Request};
+use store::{Algorithm, Check, FetchOptions, Location, Wanted, fetch};
+
+use super::{Answer, NOWHERE};
+use crate::{machine::Machine, report::progress::Board, workspace::Workspace};
+
+/// Answers the requests among `open` that name one file.
+pub(super) fn answer<'a>(
+    workspace: &Workspace,
+    machine: &Machine,
+    open: &[&'a Request],
+    board: &Board,
+) -> Result<Vec<(&'a Request, Answer)>> {
+    let mut answers = Vec::new();
+    let mut remote = Vec::new();
+    for &request in open {
+        match request {
+            Request::File(path) => answers.push((request, Answer::Artifact(own_file(workspace, path)?))),
+            Request::Maven(maven) => remote.push((request, published_check(machine, machine.maven(maven), ".sha1", Algorithm::Sha1))),
+            Request::Archive(archive) => {
+                let locations = archive.urls.iter().map(Location::new).collect();
+                let mut wanted = published_check(machine, locations, ".sha512", Algorithm::Sha512);
+                if let Some(sha512) = &archive.sha512 {
+                    wanted.check = Some(Check::new(Algorithm::Sha512, sha512)?);
+                }
+                remote.push((request, wanted));
+            }
+            Request::Sdist { .. } | Request::Python { .. } | Request::Debian { .. } => {}
+        }
+    }
+    if remote.iter().any(|(request, _)| matches!(request, Request::Maven(_))) {
+        machine.registries.require(&[registries::Kind::Maven])?;
+    }
+    answers.extend(fetch_all(machine, remote, board)?);
+    Ok(answers)
+}
+
+fn own_file(workspace: &Workspace, path: &str) -> Result<Artifact> {
+    let full = workspace.path(path);
+    let file = File::open(&full).with_context(|| format!("reading {path}, which an image file names"))?;
+    let (sha256, size) = blob::hash_reader(file).with_context(|| format!("reading {path}"))?;
+    Ok(Artifact { id: Coordinate::File(path.to_owned()), size, sha256, path: None })
+}
+
+/// A file that is wanted with the checksum that lies beside it, where a location publishes one. The bytes are pinned by
+/// the lock afterwards; until then this guards against an accident on the way.
+fn published_check(machine: &Machine, locations: Vec<Location>, suffix: &str, algorithm: Algorithm) -> Wanted {
+    let beside = |location: &Location| {
+        let location = Location { url: format!("{}{suffix}", location.url), ..location.clone() };
+        let small = machine.http.get_small(&location, 4096).ok().flatten()?;
+        let text = String::from_utf8(small.bytes).ok()?;
+        // Apache writes `SPARK: AB CD …` in old files and `hex  name` in new ones; Maven writes the bare digits.
+        let after_name = text.rsplit_once(": ").map_or(text.as_str(), |(_, digits)| digits);
+        let first = after_name.split_whitespace().next().unwrap_or_default();
+        let joined: String = after_name.split_whitespace().collect();
+        Check::new(algorithm, first).or_else(|_| Check::new(algorithm, &joined)).ok()
+    };
+    let check = locations.iter().find_map(beside);
+    Wanted { locations, check, ..Wanted::default() }
+}
+
+fn fetch_all<'a>(
+    machine: &Machine,
+    remote: Vec<(&'a Request, Wanted)>,
+    board: &Board,
+) -> Result<Vec<(&'a Request, Answer)>> {
+    if remote.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<Wanted> = remote.iter().map(|(request, wanted)| Wanted { id: request.key(), ..wanted.clone() }).collect();
+    let progress = board.download(remote.len(), None);
+    let report = fetch(&machine.store, &machine.http, &wanted, &FetchOptions::default(), &progress)?;
+    drop(progress);
+    let mut answers = Vec::new();
+    let mut failures = Vec::new();
+    for (request, _) in remote {
+        let key = request.key();
+        if let Some(fetched) = report.fetched.iter().find(|fetched| fetched.id == key) {
+            let id = key.parse()?;
+            let artifact = Artifact { id, size: fetched.size, sha256: fetched.digest, path: None };
+            answers.push((request, Answer::Artifact(artifact)));
+        } else if let Some(failed) = report.failed.iter().find(|failed| failed.id == key) {
+            // An archive has addresses of its own. A machine that cannot reach them can still lock all the rest.
+            if failed.error.is_absent() || matches!(request, Request::Archive(_)) {
+                board.say(&format!("absent    {key}: {}", failed.error));
+                answers.push((request, Answer::Absent(NOWHERE.to_owned())));
+            } else {
+                failures.push(format!("{key}: {}", failed.error));
+            }
+        }
+    }
+    if !failures.is_empty() {
+        bail!("the registries did not answer; the lock stays as it is\n  {}", failures.join("\n  "));
+    }
+    Ok(answers)
+}

@@ -1,0 +1,175 @@
+//! Answers the requests of a catalog: asks the registries, and writes down which bytes they gave.
+//!
+//! What the lock answers already is left as it is, unless it is named to be looked at again: versions never move by
+//! themselves.
+
+mod debian;
+mod files;
+pub(crate) mod index;
+pub(crate) mod python;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use catalog::{Artifact, Catalog, Coordinate, Lock, LockedSet, Request, Requests, Unresolved};
+
+use crate::{machine::Machine, report::progress::Board, workspace::Workspace};
+
+/// What a request was answered with.
+pub(crate) enum Answer {
+    /// One artifact that bears the name of the request.
+    Artifact(Artifact),
+    /// A set of artifacts.
+    Set(Vec<Artifact>),
+    /// Every registry says that it does not have it.
+    Absent(String),
+}
+
+/// What an absent artifact is recorded with. No address: which registry was asked is a property of the machine.
+pub(crate) const NOWHERE: &str = "none of the registries that were asked has it";
+
+/// The lock that answers `catalog`, beginning with the answers of `old`. `update` names what is looked at again.
+///
+/// # Errors
+/// A registry cannot be reached, a requirement cannot be met, a signature is wrong. `old` stays what it is.
+pub(crate) fn lock(
+    workspace: &Workspace,
+    machine: &Machine,
+    catalog: &Catalog,
+    old: &Lock,
+    update: &[String],
+    board: &Board,
+) -> Result<Lock> {
+    let requests = Requests::of(catalog);
+    check_names(&requests, old, update)?;
+    let mut lock = Lock { requests: Some(requests.digest()), ..Lock::default() };
+    let mut open: Vec<&Request> = Vec::new();
+    for request in requests.iter() {
+        if is_wanted_again(request, old, update) || !keep(request, old, &mut lock) {
+            open.push(request);
+        }
+    }
+    let answers = answer(workspace, machine, &open, old, update, board)?;
+    for (request, answer) in answers {
+        note(&mut lock, request, answer);
+    }
+    Ok(lock)
+}
+
+fn answer<'a>(
+    workspace: &Workspace,
+    machine: &Machine,
+    open: &[&'a Request],
+    old: &Lock,
+    update: &[String],
+    board: &Board,
+) -> Result<Vec<(&'a Request, Answer)>> {
+    let mut answers = files::answer(workspace, machine, open, board)?;
+    let mut sets: BTreeMap<String, Vec<Artifact>> = BTreeMap::new();
+    for (name, set) in &old.sets {
+        let members = set.members.iter().filter_map(|id| old.artifacts.get(id)).cloned().collect();
+        sets.insert(name.clone(), members);
+    }
+    let index = index::SimpleIndex::new(machine);
+    let mut python: Vec<&Request> =
+        open.iter().copied().filter(|request| matches!(request, Request::Python { .. })).collect();
+    // A set stands on the sets of its parents, which are resolved first.
+    python.sort_by_key(|request| match request {
+        Request::Python { set, .. } => set.on.len(),
+        _ => 0,
+    });
+    for request in python {
+        let step = board.step(&request.key(), "resolving");
+        let artifacts = python::resolve(&index, request, &sets, update)?;
+        step.end("locked");
+        sets.insert(request.key(), artifacts.clone());
+        answers.push((request, Answer::Set(artifacts)));
+    }
+    for &request in open {
+        match request {
+            Request::Debian { packages, debian } => {
+                let step = board.step(&request.key(), "resolving");
+                let artifacts = debian::resolve(workspace, machine, packages, debian)?;
+                step.end("locked");
+                answers.push((request, Answer::Set(artifacts)));
+            }
+            Request::Sdist { name, version } => {
+                answers.push((request, index::sdist(&index, name, version)?));
+            }
+            Request::Maven(_) | Request::File(_) | Request::Archive(_) | Request::Python { .. } => {}
+        }
+    }
+    Ok(answers)
+}
+
+fn note(lock: &mut Lock, request: &Request, answer: Answer) {
+    match answer {
+        Answer::Artifact(artifact) => {
+            lock.artifacts.insert(artifact.id.clone(), artifact);
+        }
+        Answer::Set(artifacts) => {
+            let members = artifacts.iter().map(|artifact| artifact.id.clone()).collect();
+            let set = LockedSet { name: request.key(), request: request.digest(), members };
+            lock.sets.insert(request.key(), set);
+            lock.artifacts.extend(artifacts.into_iter().map(|artifact| (artifact.id.clone(), artifact)));
+        }
+        Answer::Absent(reason) => {
+            lock.unresolved.insert(request.key(), Unresolved { request: request.key(), reason });
+        }
+    }
+}
+
+/// Takes the answer of the old lock over, if it has one.
+fn keep(request: &Request, old: &Lock, lock: &mut Lock) -> bool {
+    let key = request.key();
+    if let Some(entry) = old.unresolved.get(&key) {
+        lock.unresolved.insert(key, entry.clone());
+        return true;
+    }
+    if let Some(set) = old.sets.get(&key) {
+        if set.request != request.digest() {
+            return false;
+        }
+        let artifacts = set.members.iter().filter_map(|id| old.artifacts.get(id));
+        lock.artifacts.extend(artifacts.map(|artifact| (artifact.id.clone(), artifact.clone())));
+        lock.sets.insert(key, set.clone());
+        return true;
+    }
+    let artifact = key.parse().ok().and_then(|id: Coordinate| old.artifacts.get(&id));
+    lock.artifacts.extend(artifact.map(|artifact| (artifact.id.clone(), artifact.clone())));
+    artifact.is_some()
+}
+
+/// Whether `--update` names this request, a member of its set, or its kind.
+fn is_wanted_again(request: &Request, old: &Lock, update: &[String]) -> bool {
+    let key = request.key();
+    let kind = match request {
+        Request::Maven(_) => "maven",
+        Request::Sdist { .. } | Request::Python { .. } => "pypi",
+        Request::Debian { .. } => "debian",
+        Request::File(_) => "file",
+        Request::Archive(_) => "archive",
+    };
+    let member = |name: &String| {
+        let set = old.sets.get(&key).into_iter().flat_map(|set| &set.members);
+        let own = key.parse().ok().map(|id: Coordinate| id.name());
+        set.map(Coordinate::name).chain(own).any(|member| member == *name)
+    };
+    let unresolved = old.unresolved.contains_key(&key);
+    update.iter().any(|name| name == kind || *name == key || member(name) || (unresolved && name == "unresolved"))
+}
+
+fn check_names(requests: &Requests, old: &Lock, update: &[String]) -> Result<()> {
+    for name in update {
+        let known = ["maven", "pypi", "debian", "file", "archive", "unresolved"].contains(&name.as_str())
+            || requests.iter().any(|request| is_wanted_again(request, old, std::slice::from_ref(name)));
+        if !known {
+            bail!(
+                "nothing in docker/versions.lock is called `{name}`\n\
+                 `--update` takes a Python project (`pandas`), a Debian package (`libc6`), a Maven `group:artifact`, \
+                 or one of maven, pypi, debian, file, archive, unresolved"
+            );
+        }
+    }
+    Ok(())
+}

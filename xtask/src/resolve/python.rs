@@ -1,0 +1,78 @@
+//! Sets of Python packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use catalog::{Artifact, Coordinate, Request};
+use python::{
+    name::PackageName,
+    requirement::Requirement,
+    resolve::{Pin, Request as Wanted},
+    wheel::{Arch, Target},
+};
+
+use super::index::SimpleIndex;
+
+/// Resolves a set upon the sets below it; `sets` holds those, and what the last lock said of this one.
+pub(super) fn resolve(
+    index: &SimpleIndex<'_>,
+    request: &Request,
+    sets: &BTreeMap<String, Vec<Artifact>>,
+    update: &[String],
+) -> Result<Vec<Artifact>> {
+    let Request::Python { set, python, glibc, architecture } = request else { bail!("{request} is no Python set") };
+    let target = target(python, glibc, architecture)?;
+    let requirements: Vec<Requirement> = set
+        .requirements
+        .iter()
+        .map(|line| line.parse().with_context(|| format!("reading the requirement `{line}` of {}", set.name)))
+        .collect::<Result<_>>()?;
+    let pins = |key: &str| sets.get(key).into_iter().flatten().map(pin).collect::<Result<Vec<Pin>>>();
+    let mut below = Vec::new();
+    for name in &set.on {
+        below.extend(pins(&format!("python {name}"))?);
+    }
+    let previous = pins(&request.key())?;
+    let everything = update.iter().any(|name| name == "pypi" || *name == request.key());
+    let update: BTreeSet<PackageName> = match everything {
+        true => previous.iter().map(|pin| pin.name.clone()).collect(),
+        false => update.iter().filter_map(|name| name.parse().ok()).collect(),
+    };
+    let wanted =
+        Wanted { requirements: &requirements, target: &target, previous: &previous, update: &update, below: &below };
+    let pins = python::resolve::resolve(index, &wanted).with_context(|| format!("resolving {}", request.key()))?;
+    Ok(pins.into_iter().map(artifact).collect())
+}
+
+/// The interpreter and system of the base image.
+pub(crate) fn target(python: &str, glibc: &str, architecture: &str) -> Result<Target> {
+    let pair = |what: &str, text: &str| -> Result<(u64, u64)> {
+        let parts = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        parts.with_context(|| format!("`{what} = \"{text}\"` in [debian] of docker/versions.toml: write it as `3.11`"))
+    };
+    let (major, minor) = pair("python", python)?;
+    let arch = match architecture {
+        "amd64" => Arch::X86_64,
+        "arm64" => Arch::Aarch64,
+        other => bail!("`architecture = \"{other}\"` in [debian] of docker/versions.toml: write amd64 or arm64"),
+    };
+    // Packages never ask for a patch release of a Python that Debian keeps at one.
+    Ok(Target { python: (major, minor, 0), arch, glibc: pair("glibc", glibc)? })
+}
+
+fn pin(artifact: &Artifact) -> Result<Pin> {
+    let Coordinate::Pypi { name, version, file } = &artifact.id else { bail!("{} is no wheel", artifact.id) };
+    Ok(Pin {
+        name: name.parse()?,
+        version: version.parse().map_err(|error| anyhow::anyhow!("{}: {error}", artifact.id))?,
+        filename: file.clone(),
+        sha256: artifact.sha256,
+        size: artifact.size,
+        requested: false,
+    })
+}
+
+fn artifact(pin: Pin) -> Artifact {
+    let id = Coordinate::Pypi { name: pin.name.to_string(), version: pin.version.to_string(), file: pin.filename };
+    Artifact { id, size: pin.size, sha256: pin.sha256, path: None }
+}

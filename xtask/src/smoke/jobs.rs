@@ -1,0 +1,97 @@
+//! The job files, with modes that every user of an image can read, and how each of them wants to be run.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::workspace::Workspace;
+
+/// Where the jobs are seen in an image.
+pub(crate) const IN_IMAGE: &str = "/opt/smoke";
+
+/// A copy of `docker/smoke`, removed when it is dropped.
+pub(crate) struct Jobs {
+    folder: tempfile::TempDir,
+}
+
+/// How a job wants to be run: the words behind `# smoke:` in one of its first lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// As root.
+    pub(crate) root: bool,
+    /// With a root filesystem that takes changes; they are gone afterwards.
+    pub(crate) writable: bool,
+    /// With `docker/smoke/conf` mounted read-only here.
+    pub(crate) conf: Option<Utf8PathBuf>,
+}
+
+impl Jobs {
+    /// Copies the jobs. A checkout may lie where only its owner can read.
+    pub(crate) fn stage(workspace: &Workspace) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("spark-images-smoke-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .context("making a folder for the smoke jobs")?;
+        let jobs = Self { folder };
+        copy(&workspace.path("docker/smoke"), jobs.path()?)?;
+        Ok(jobs)
+    }
+
+    /// Where the copy lies.
+    pub(crate) fn path(&self) -> Result<&Utf8Path> {
+        Utf8Path::from_path(self.folder.path()).context("a temporary folder whose name is not UTF-8")
+    }
+
+    /// How the job in this file wants to be run.
+    pub(crate) fn wishes(&self, job: &str) -> Result<Wishes> {
+        let path = self.path()?.join("jobs").join(job);
+        let text = fs::read_to_string(&path).with_context(|| format!("reading docker/smoke/jobs/{job}"))?;
+        let line = text.lines().take(8).find_map(|line| line.strip_prefix("# smoke:"));
+        wishes(line.unwrap_or_default()).with_context(|| format!("reading docker/smoke/jobs/{job}"))
+    }
+}
+
+fn wishes(words: &str) -> Result<Wishes> {
+    let mut wishes = Wishes::default();
+    for word in words.split_whitespace() {
+        match word.split_once('=') {
+            None if word == "root" => wishes.root = true,
+            None if word == "writable" => wishes.writable = true,
+            Some(("conf", path)) => wishes.conf = Some(path.into()),
+            _ => bail!("`# smoke:{words}` has the word `{word}`; known words are `root`, `writable` and `conf=PATH`"),
+        }
+    }
+    Ok(wishes)
+}
+
+fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    for entry in from.read_dir_utf8().with_context(|| format!("reading {from}"))? {
+        let entry = entry.with_context(|| format!("reading {from}"))?;
+        let target = to.join(entry.file_name());
+        let doing = || format!("copying {} to {target}", entry.path());
+        if entry.file_type().with_context(doing)?.is_dir() {
+            fs::create_dir(&target).with_context(doing)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).with_context(doing)?;
+            copy(entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target).with_context(doing)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).with_context(doing)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_says_how_it_wants_to_be_run() {
+        let expected = Wishes { root: true, writable: true, conf: Some("/opt/spark/conf".into()) };
+        assert_eq!(wishes(" root writable conf=/opt/spark/conf").unwrap(), expected);
+        assert_eq!(wishes("").unwrap(), Wishes::default());
+        assert!(wishes("as root").is_err());
+    }
+}

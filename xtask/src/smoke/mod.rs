@@ -1,0 +1,165 @@
+//! Smoke: real Spark jobs in the built images, and what they said.
+//!
+//! The jobs lie in `docker/smoke/jobs` and know what they prove; here they are given an image, a user and what the table
+//! promises, and their result lines are read. What a job does not report is a failure.
+
+mod jobs;
+mod permissions;
+pub(crate) mod report;
+mod run;
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use anyhow::Result;
+use catalog::{Image, Smoke};
+
+use crate::{
+    report::{progress::Board, text::duration},
+    schedule::{self, Outcome},
+    workspace::Workspace,
+};
+
+pub(crate) use jobs::Jobs;
+
+/// A job that runs longer than this is stuck.
+const TIME_LIMIT: Duration = Duration::from_secs(300);
+/// A uid that no image knows, as OpenShift gives them; its group is 0.
+const RANDOM_UID: u32 = 1_000_650_000;
+
+/// One start of a process in an image.
+#[derive(Debug, Clone)]
+struct Run<'a> {
+    image: &'a Image,
+    smoke: &'a Smoke,
+    user: User,
+    what: What,
+}
+
+/// Who runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// The user that the image names.
+    Image,
+    /// Any uid with gid 0.
+    Random,
+}
+
+/// What is run.
+#[derive(Debug, Clone)]
+enum What {
+    /// Owners and modes are judged from the layers, without running anything.
+    Permissions,
+    /// All checks of the image in one Spark session.
+    Session,
+    /// A job of its own, with its arguments.
+    Job(String),
+}
+
+/// What came of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It holds; with the evidence.
+    Passed(String),
+    /// It does not.
+    Failed(String),
+    /// It cannot be checked here.
+    Skipped(String),
+}
+
+/// A check in an image, as a user.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) image: String,
+    pub(crate) user: String,
+    pub(crate) name: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) elapsed: Duration,
+    /// The log, relative to the checkout.
+    pub(crate) log: Option<String>,
+}
+
+/// Runs the jobs of these images, `jobs` at once, and returns a case for each check.
+pub(crate) fn smoke(
+    workspace: &Workspace,
+    images: &[(&Image, Smoke)],
+    jobs: NonZeroUsize,
+    board: &Board,
+) -> Result<Vec<Case>> {
+    let cancel = crate::interrupt::flag()?;
+    let files = Jobs::stage(workspace)?;
+    let runs: Vec<Run<'_>> = images.iter().flat_map(|(image, smoke)| runs_of(image, smoke)).collect();
+    // An image's layers are unpacked by the first run that needs them; the others wait for it.
+    let needs = vec![Vec::new(); runs.len()];
+    let outcomes = schedule::run(&needs, jobs, &cancel, |index| {
+        let run = &runs[index];
+        let step = board.step(&run.title(), "running");
+        let cases = run::run(workspace, &files, run)?;
+        let elapsed = cases.iter().map(|case| case.elapsed).max().unwrap_or_default();
+        let failed = cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed(_))).count();
+        step.end(&if failed == 0 { format!("ok {:>6}", duration(elapsed)) } else { "FAILED".to_owned() });
+        Ok(cases)
+    });
+    let mut cases = Vec::new();
+    for (run, outcome) in runs.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Done(done) => cases.extend(done),
+            Outcome::Failed(error) => cases.push(run.case("start", Verdict::Failed(format!("{error:#}")))),
+            Outcome::Skipped { .. } | Outcome::Cancelled => {
+                cases.push(run.case("start", Verdict::Skipped("interrupted".to_owned())));
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// Every image is checked as both users. Jobs run as the random user, which is the one with fewer rights; those that
+/// name a user of their own run once.
+fn runs_of<'a>(image: &'a Image, smoke: &'a Smoke) -> Vec<Run<'a>> {
+    let mut runs = Vec::new();
+    for user in [User::Image, User::Random] {
+        let run = |what| Run { image, smoke, user, what };
+        runs.push(run(What::Permissions));
+        if !smoke.checks.is_empty() {
+            runs.push(run(What::Session));
+        }
+    }
+    let job = |job: &String| Run { image, smoke, user: User::Random, what: What::Job(job.clone()) };
+    runs.extend(smoke.jobs.iter().map(job));
+    runs
+}
+
+impl Run<'_> {
+    fn title(&self) -> String {
+        format!("{} {} {}", self.image.reference, self.user.label(), self.what.name())
+    }
+
+    fn case(&self, name: &str, verdict: Verdict) -> Case {
+        Case {
+            image: self.image.reference.to_string(),
+            user: self.user.label().to_owned(),
+            name: name.to_owned(),
+            verdict,
+            elapsed: Duration::ZERO,
+            log: None,
+        }
+    }
+}
+
+impl User {
+    fn label(self) -> &'static str {
+        match self {
+            User::Image => "image user",
+            User::Random => "random uid",
+        }
+    }
+}
+
+impl What {
+    fn name(&self) -> &str {
+        match self {
+            What::Permissions => "permissions",
+            What::Session => "session",
+            What::Job(job) => job.split(['.', ' ']).next().unwrap_or(job),
+        }
+    }
+}

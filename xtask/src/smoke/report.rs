@@ -1,0 +1,171 @@
+//! A smoke run for people, for CI (JUnit) and for programs (JSON).
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde_json::json;
+
+use super::{Case, Verdict};
+use crate::report::text::{count, duration, table};
+
+/// Prints one line for each image and user, then every failure and every skipped check.
+pub(crate) fn print(cases: &[Case]) {
+    let mut groups: BTreeMap<(&str, &str), Vec<&Case>> = BTreeMap::new();
+    for case in cases {
+        groups.entry((&case.image, &case.user)).or_default().push(case);
+    }
+    let row = |((image, user), cases): (&(&str, &str), &Vec<&Case>)| {
+        let number = |wanted: fn(&Verdict) -> bool| cases.iter().filter(|case| wanted(&case.verdict)).count();
+        let cell = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+        let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        vec![
+            (*image).to_owned(),
+            (*user).to_owned(),
+            number(|verdict| matches!(verdict, Verdict::Passed(_))).to_string(),
+            cell(number(|verdict| matches!(verdict, Verdict::Failed(_)))),
+            cell(number(|verdict| matches!(verdict, Verdict::Skipped(_)))),
+            names.join(" "),
+        ]
+    };
+    let rows: Vec<Vec<String>> = groups.iter().map(row).collect();
+    print!("{}", table(&["IMAGE", "AS", "PASSED", "FAILED", "SKIPPED", "CHECKS"], &rows, &[2, 3, 4]));
+    for case in cases {
+        let place = format!("{}, {}: {}", case.image, case.user, case.name);
+        match &case.verdict {
+            Verdict::Passed(_) => {}
+            Verdict::Failed(message) => {
+                println!("\nFAILED   {place}: {message}");
+                if let Some(log) = &case.log {
+                    println!("         log: {log}");
+                }
+                println!("         next: cargo xtask smoke {}", case.image);
+            }
+            Verdict::Skipped(reason) => println!("skipped  {place}: {reason}"),
+        }
+    }
+    let [passed, failed, skipped] = totals(cases);
+    println!("\n{}: {passed} passed, {failed} failed, {skipped} skipped", count(cases.len(), "check"));
+}
+
+/// How many passed, failed, were skipped.
+pub(crate) fn totals(cases: &[Case]) -> [usize; 3] {
+    let mut totals = [0; 3];
+    for case in cases {
+        totals[match case.verdict {
+            Verdict::Passed(_) => 0,
+            Verdict::Failed(_) => 1,
+            Verdict::Skipped(_) => 2,
+        }] += 1;
+    }
+    totals
+}
+
+/// The cases as a JSON document.
+pub(crate) fn json(cases: &[Case]) -> serde_json::Value {
+    let [passed, failed, skipped] = totals(cases);
+    let case = |case: &Case| {
+        let (verdict, text) = match &case.verdict {
+            Verdict::Passed(text) => ("passed", text),
+            Verdict::Failed(text) => ("failed", text),
+            Verdict::Skipped(text) => ("skipped", text),
+        };
+        json!({
+            "image": case.image, "user": case.user, "check": case.name, "verdict": verdict, "text": text,
+            "seconds": case.elapsed.as_secs_f64(), "log": case.log,
+        })
+    };
+    let cases: Vec<_> = cases.iter().map(case).collect();
+    json!({ "version": 1, "passed": passed, "failed": failed, "skipped": skipped, "cases": cases })
+}
+
+/// The cases as JUnit XML, one suite for each image, in the form that GitHub, GitLab and Jenkins read:
+/// <https://github.com/testmoapp/junitxml>.
+pub(crate) fn junit(cases: &[Case]) -> String {
+    let mut suites: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in cases {
+        suites.entry(&case.image).or_default().push(case);
+    }
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for (image, cases) in suites {
+        let owned: Vec<Case> = cases.iter().map(|case| (*case).clone()).collect();
+        let [_, failed, skipped] = totals(&owned);
+        let tests = cases.len();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failed}\" skipped=\"{skipped}\">",
+            escaped(image)
+        );
+        for case in cases {
+            let (name, class) = (escaped(&case.name), escaped(&format!("{} as {}", case.image, case.user)));
+            let seconds = case.elapsed.as_secs_f64();
+            let _ = write!(xml, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{seconds:.3}\"");
+            let _ = match &case.verdict {
+                Verdict::Passed(text) => {
+                    writeln!(xml, ">\n      <system-out>{}</system-out>\n    </testcase>", escaped(text))
+                }
+                Verdict::Failed(text) => {
+                    writeln!(xml, ">\n      <failure message=\"{}\"/>\n    </testcase>", escaped(text))
+                }
+                Verdict::Skipped(text) => {
+                    writeln!(xml, ">\n      <skipped message=\"{}\"/>\n    </testcase>", escaped(text))
+                }
+            };
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml + "</testsuites>\n"
+}
+
+/// Text for XML 1.0: the five characters with a meaning are escaped, those that XML cannot hold are replaced.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            c if c < ' ' && !matches!(c, '\t' | '\n' | '\r') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A line for the end of a run.
+pub(crate) fn summary(cases: &[Case], elapsed: std::time::Duration) -> String {
+    let [passed, failed, skipped] = totals(cases);
+    format!("{passed} passed, {failed} failed, {skipped} skipped in {}", duration(elapsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn case(name: &str, verdict: Verdict) -> Case {
+        let (image, user) = ("spark:1".to_owned(), "random uid".to_owned());
+        Case { image, user, name: name.to_owned(), verdict, elapsed: Duration::from_millis(1500), log: None }
+    }
+
+    #[test]
+    fn junit_holds_every_verdict_and_no_raw_markup() {
+        let cases = [
+            case("a", Verdict::Passed("1 < 2".into())),
+            case("b", Verdict::Failed("\"x\" & \u{1b}[31m".into())),
+            case("c", Verdict::Skipped("no GPU".into())),
+        ];
+        let xml = junit(&cases);
+        for part in [
+            "<testsuite name=\"spark:1\" tests=\"3\" failures=\"1\" skipped=\"1\">",
+            "<system-out>1 &lt; 2</system-out>",
+            "<failure message=\"&quot;x&quot; &amp; \u{fffd}[31m\"/>",
+            "<skipped message=\"no GPU\"/>",
+            "time=\"1.500\"",
+        ] {
+            assert!(xml.contains(part), "{part} in {xml}");
+        }
+    }
+}

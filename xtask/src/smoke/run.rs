@@ -1,0 +1,150 @@
+//! Runs one job in one image and reads what it reports.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use sandbox::{Identity, Mount, Outcome, Output, Status};
+
+use super::{
+    Case, RANDOM_UID, Run, TIME_LIMIT, User, Verdict, What,
+    jobs::{IN_IMAGE, Jobs, Wishes},
+    permissions,
+};
+use crate::{boxed::Boxed, workspace::Workspace};
+
+/// The cases of a run.
+pub(super) fn run(workspace: &Workspace, jobs: &Jobs, run: &Run<'_>) -> Result<Vec<Case>> {
+    let boxed = Boxed::open(workspace, run.image)?;
+    let who = identity(&boxed, run.user)?;
+    let (argv, wishes, expected) = match &run.what {
+        What::Permissions => {
+            return Ok(vec![run.case("permissions", permissions::judge(&boxed.root, &who, run.smoke)?)]);
+        }
+        What::Session => {
+            let mut argv = vec!["python3".to_owned(), format!("{IN_IMAGE}/jobs/checks.py")];
+            argv.extend(run.smoke.checks.iter().cloned());
+            (argv, Wishes::default(), run.smoke.checks.clone())
+        }
+        What::Job(job) => {
+            let mut words = job.split_whitespace().map(str::to_owned);
+            let file = words.next().context("a smoke job without a name")?;
+            let wishes = jobs.wishes(&file)?;
+            let interpreter = file.ends_with(".py").then(|| "python3".to_owned());
+            let argv = interpreter.into_iter().chain([format!("{IN_IMAGE}/jobs/{file}")]).chain(words).collect();
+            (argv, wishes, vec![run.what.name().to_owned()])
+        }
+    };
+    let log = log_path(workspace, run);
+    let outcome = start(&boxed, jobs, run, argv, &wishes, who, &log)?;
+    let stdout = String::from_utf8_lossy(&outcome.stdout);
+    let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
+    let user = label(run, &wishes, outcome.uid_emulated);
+    let cases = read(&stdout, &expected, &ending(&outcome));
+    let finish = |(name, verdict): (String, Verdict)| Case {
+        user: user.clone(),
+        elapsed: outcome.elapsed,
+        log: Some(relative.clone()),
+        ..run.case(&name, verdict)
+    };
+    Ok(cases.into_iter().map(finish).collect())
+}
+
+fn identity(boxed: &Boxed, user: User) -> Result<Identity> {
+    Ok(match user {
+        User::Image => Identity::of(&boxed.root, &boxed.config.config.user)?,
+        User::Random => Identity::unknown(RANDOM_UID),
+    })
+}
+
+fn label(run: &Run<'_>, wishes: &Wishes, emulated: bool) -> String {
+    let user = if wishes.root { "root" } else { run.user.label() };
+    if emulated { format!("{user} (uid emulated)") } else { user.to_owned() }
+}
+
+fn log_path(workspace: &Workspace, run: &Run<'_>) -> Utf8PathBuf {
+    let name = run.title().replace([' ', ':', '/'], "_");
+    workspace.logs().join(format!("smoke-{name}.log"))
+}
+
+fn start(
+    boxed: &Boxed,
+    jobs: &Jobs,
+    run: &Run<'_>,
+    argv: Vec<String>,
+    wishes: &Wishes,
+    who: Identity,
+    log: &Utf8PathBuf,
+) -> Result<Outcome> {
+    let mut spec = boxed.spec(boxed.argv(&argv), None)?;
+    spec.user = if wishes.root { Identity::of(&boxed.root, "0")? } else { who };
+    spec.env.insert("HOME".to_owned(), spec.user.home.clone());
+    for (name, value) in &run.smoke.expect {
+        spec.env.insert(format!("EXPECT_{name}"), value.clone());
+    }
+    let jobs = jobs.path()?;
+    let read_only = |source: Utf8PathBuf, target: Utf8PathBuf| Mount::Bind { source, target, read_only: true };
+    spec.mounts.push(read_only(jobs.to_owned(), IN_IMAGE.into()));
+    if let Some(target) = &wishes.conf {
+        spec.mounts.push(read_only(jobs.join("conf"), target.clone()));
+    }
+    spec.mounts.push(Mount::Tmpfs { target: "/tmp".into(), mode: 0o1777, size: None });
+    spec.read_only_root = !(wishes.root || wishes.writable);
+    spec.timeout = Some(TIME_LIMIT);
+    spec.stdout = Output::Capture;
+    if let Some(folder) = log.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
+    }
+    spec.stderr = Output::File(log.clone());
+    boxed.run(spec)
+}
+
+/// How a process ended, for a check that it said nothing about.
+fn ending(outcome: &Outcome) -> String {
+    match outcome.status {
+        Status::Exited(code) => format!("the job said nothing about it and ended with exit code {code}"),
+        Status::TimedOut => format!("killed after {} s", TIME_LIMIT.as_secs()),
+        Status::Cancelled => "interrupted".to_owned(),
+    }
+}
+
+/// The verdict on each expected check: the job's own line, or how the job ended.
+fn read(stdout: &str, expected: &[String], ending: &str) -> Vec<(String, Verdict)> {
+    let mut said = Vec::new();
+    for line in stdout.lines() {
+        let verdict = |rest: &str, make: fn(String) -> Verdict| {
+            let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
+            (name.to_owned(), make(text.to_owned()))
+        };
+        if let Some(rest) = line.strip_prefix("ok ") {
+            said.push(verdict(rest, Verdict::Passed));
+        } else if let Some(rest) = line.strip_prefix("not ok ") {
+            said.push(verdict(rest, Verdict::Failed));
+        } else if let Some(rest) = line.strip_prefix("skip ") {
+            said.push(verdict(rest, Verdict::Skipped));
+        }
+    }
+    let silent = expected.iter().filter(|name| !said.iter().any(|(other, _)| other == *name));
+    let missing: Vec<_> = silent.map(|name| (name.clone(), Verdict::Failed(ending.to_owned()))).collect();
+    said.extend(missing);
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_the_job_is_silent_about_has_failed() {
+        let expected = ["a", "b", "c", "d"].map(str::to_owned);
+        let cases = read("noise\nok a fine\nnot ok b wrong: x\nskip c no GPU\n", &expected, "exit code 1");
+        let case = |name: &str, verdict| (name.to_owned(), verdict);
+        let expected = [
+            case("a", Verdict::Passed("fine".into())),
+            case("b", Verdict::Failed("wrong: x".into())),
+            case("c", Verdict::Skipped("no GPU".into())),
+            case("d", Verdict::Failed("exit code 1".into())),
+        ];
+        assert_eq!(cases, expected);
+    }
+}
