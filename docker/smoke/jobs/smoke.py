@@ -1,0 +1,98 @@
+"""What the jobs share: reporting, a session, and calls that must fail for the right reason.
+
+A check is a function that returns a short evidence or raises. Each prints one line to stdout, `ok NAME EVIDENCE` or
+`not ok NAME REASON`; Spark's log goes to stderr. The process ends with 1 if a check failed. What is expected comes
+from the environment (EXPECT_...), because the versions stand in the version table alone.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+
+
+def expected(name):
+    """The value of EXPECT_<name>; without it a check would prove nothing, so that is a failure."""
+    value = os.environ.get(f"EXPECT_{name}")
+    if not value:
+        raise AssertionError(f"EXPECT_{name} is not set")
+    return value
+
+
+def equal(what, expected_value, found):
+    """Fails with both values unless they are equal."""
+    if expected_value != found:
+        raise AssertionError(f"{what}: expected {expected_value!r}, found {found!r}")
+
+
+def one_line(error):
+    """The first two lines of an error, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' | '.join(lines[:2])}"[:400]
+
+
+def run(checks):
+    """Runs (name, function) pairs, reports each and ends the process."""
+    failed = 0
+    for name, check in checks:
+        try:
+            evidence = check()
+        except Exception as error:  # whatever a check raises is its result
+            traceback.print_exc()
+            failed += 1
+            print(f"not ok {name} {one_line(error)}", flush=True)
+        else:
+            print(f"ok {name} {evidence}", flush=True)
+    sys.stdout.flush()
+    sys.exit(1 if failed else 0)
+
+
+def local_session(**conf):
+    """A classic session with two cores, writing below a temporary folder only."""
+    from pyspark.sql import SparkSession
+
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .appName("smoke")
+        .config("spark.sql.warehouse.dir", tempfile.mkdtemp(prefix="warehouse-"))
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.ui.port", "0")
+        .config("spark.ui.showConsoleProgress", "false")
+    )
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def causes(error):
+    """The class names and messages of a Java exception and all that caused it, as one text."""
+    java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None:
+        return str(error)
+    texts = []
+    while java is not None and len(texts) < 20:
+        texts.append(str(java.toString()))
+        java = java.getCause()
+    return "\n".join(texts)
+
+
+MISSING = ("NoClassDefFoundError", "ClassNotFoundException", "NoSuchMethodError", "NoSuchFieldError", "LinkageError")
+
+
+def fails_with(words, call):
+    """Calls what must fail because nothing answers: the error has to hold one of `words`, and none of a missing class.
+
+    A class that is there says little: only a call that gets as far as the network has loaded all that it needs.
+    """
+    try:
+        call()
+    except Exception as error:  # judged by its text
+        text = causes(error) + "\n" + str(error)
+        for missing in MISSING:
+            if missing in text:
+                raise AssertionError(f"a class is missing: {text[:600]}") from error
+        for word in words:
+            if word in text:
+                return word
+        raise AssertionError(f"expected one of {words}, found: {text[:600]}") from error
+    raise AssertionError("the call succeeded though nothing can answer")
