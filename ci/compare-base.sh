@@ -42,7 +42,8 @@ options=()
 while read -r option; do options+=("--dpkgopt=$option"); done < "$work/etc/dpkg/dpkg.cfg.d/left-out"
 mmdebstrap --quiet --variant=custom --include="${packages%,}" --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
   --dpkgopt=force-unsafe-io "${options[@]}" \
-  --setup-hook='for section in 1 2 3 4 5 6 7 8; do mkdir -p "$1/usr/share/man/man$section"; done' - "$work/reference.tar" "deb [trusted=yes] copy://$work/archive ./" > "$work/mmdebstrap.log" 2>&1 ||
+  --setup-hook='for section in 1 2 3 4 5 6 7 8; do mkdir -p "$1/usr/share/man/man$section"; done' \
+  - "$work/reference.tar" "deb [trusted=yes] copy://$work/archive ./" > "$work/mmdebstrap.log" 2>&1 ||
   { grep -v -E '^(Selecting|Preparing|Unpacking|Setting up)' "$work/mmdebstrap.log" | tail -40 | cut -c1-300 >&2; exit 1; }
 
 say "comparing"

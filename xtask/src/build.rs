@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result};
-use assemble::{BuiltLayer, Context, Layout, Origin, Platform};
+use assemble::{BuiltLayer, Context, Layout, Origin, Platform, oci::Descriptor};
 use blob::Digest;
 use camino::Utf8PathBuf;
 use catalog::{Decision, Image, ImageRef, Inputs, Plan, Planned, Record};
@@ -29,6 +29,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) stager: Stager<'a>,
     pub(crate) layout: Layout,
     pub(crate) records: Records,
+    /// The layout's names, as they were when the plan was made.
+    pub(crate) tags: BTreeMap<String, Descriptor>,
     pub(crate) board: &'a Board,
     /// Layers of one image that are written side by side.
     pub(crate) layer_jobs: usize,
@@ -80,9 +82,7 @@ impl Builder<'_> {
 
     fn is_tagged(&self, image: &Image, built: &Built) -> bool {
         let mut names = [&image.reference].into_iter().chain(&image.also).map(ToString::to_string);
-        names.all(|name| {
-            self.layout.lookup(&name).ok().flatten().is_some_and(|found| found.digest == built.record.manifest)
-        })
+        names.all(|name| self.tags.get(&name).is_some_and(|found| found.digest == built.record.manifest))
     }
 
     /// Builds what the plan says.
@@ -239,7 +239,10 @@ impl Builder<'_> {
             };
             let size = bytes(layer.descriptor.size);
             let _ = writeln!(log, "{} {size} {state}: {}", layer.diff_id, layer.created_by);
-            layers.push(Seen::look(&self.layout, &layer.descriptor.digest).with_context(|| format!("looking at {}", layer.diff_id))?);
+            layers.push(
+                Seen::look(&self.layout, &layer.descriptor.digest)
+                    .with_context(|| format!("looking at {}", layer.diff_id))?,
+            );
         }
         for reference in [&image.reference].into_iter().chain(&image.also) {
             self.layout.tag(&reference.to_string(), &built.image)?;

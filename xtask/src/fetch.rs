@@ -38,14 +38,11 @@ pub(crate) struct Gone {
 ///
 /// # Errors
 /// One of them cannot be had. Debian packages that their archive has replaced are no error: they are returned.
-pub(crate) fn ensure(
-    workspace: &Workspace,
-    machine: &Machine,
-    artifacts: &[&Artifact],
-    board: &Board,
-) -> Result<Gone> {
-    let missing: Vec<&&Artifact> =
-        artifacts.iter().filter(|artifact| machine.store.get(&artifact.sha256, Some(artifact.size)).is_none()).collect();
+pub(crate) fn ensure(workspace: &Workspace, machine: &Machine, artifacts: &[&Artifact], board: &Board) -> Result<Gone> {
+    let missing: Vec<&&Artifact> = artifacts
+        .iter()
+        .filter(|artifact| machine.store.get(&artifact.sha256, Some(artifact.size)).is_none())
+        .collect();
     if missing.is_empty() {
         return Ok(Gone::default());
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
 use catalog::{Artifact, Catalog, Coordinate};
 use registries::{Endpoint, Kind, Proxy, Registries};
-use store::{Auth, Http, HttpOptions, Location, Store};
+use store::{Auth, Http, HttpOptions, Location, Route, Store};
 
 use crate::{flags::Global, workspace::Workspace};
 
@@ -48,7 +48,8 @@ impl Machine {
         }
         let mut extra_ca = Vec::new();
         for ca in &registries.extra_ca {
-            let pem = fs::read(&ca.path).with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
+            let pem =
+                fs::read(&ca.path).with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
             extra_ca.push((ca.path.clone(), pem));
         }
         let cancel = crate::interrupt::flag()?;
@@ -85,8 +86,7 @@ impl Machine {
     /// Where a Maven artifact may be had.
     pub(crate) fn maven(&self, maven: &catalog::Maven) -> Vec<Location> {
         let classifier = maven.classifier.as_deref();
-        let path =
-            registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension);
+        let path = registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension);
         self.registries.maven.iter().map(|endpoint| location(endpoint, &path)).collect()
     }
 }
@@ -120,9 +120,10 @@ pub(crate) fn at(endpoint: &Endpoint, url: String) -> Location {
         }
         None => {}
     }
-    match &endpoint.proxy {
-        Proxy::Through(url) => location.proxy = Some(url.expose().to_owned()),
-        Proxy::Environment | Proxy::Direct => {}
-    }
+    location.route = match &endpoint.proxy {
+        Proxy::Environment => Route::Environment,
+        Proxy::Direct => Route::Direct,
+        Proxy::Through(url) => Route::Proxy(url.expose().to_owned()),
+    };
     location
 }

@@ -56,9 +56,10 @@ impl Session {
     pub(crate) fn builder(&self) -> Result<Builder<'_>> {
         let layout = Layout::create(self.workspace.layout())?;
         let records = Records::of(&layout);
+        let tags = layout.list()?;
         let stager = Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked };
         let layer_jobs = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Ok(Builder { stager, layout, records, board: &self.board, layer_jobs })
+        Ok(Builder { stager, layout, records, tags, board: &self.board, layer_jobs })
     }
 
     /// The plan for the selected images and all below them.
@@ -97,7 +98,9 @@ impl Session {
         let old = self.locked.lock();
         let lock = resolve::lock(&self.workspace, &self.machine, self.catalog(), old, &update, &self.board)?;
         if lock == *old {
-            bail!("the archive has neither these packages nor successors of them: {names}\ntry again when its mirror is complete");
+            bail!(
+                "the archive has neither these packages nor successors of them: {names}\ntry again when its mirror is complete"
+            );
         }
         self.workspace.write_lock(&lock)?;
         self.board.say("docker/versions.lock was written; commit it");

@@ -37,7 +37,9 @@ impl Workspace {
             let Ok(path) = path.canonicalize_utf8() else { bail!("--images {folder}: there is no such folder") };
             let name = format!("@{}", path.file_name().unwrap_or_default());
             if let Some(other) = outside.insert(name, path.clone()) {
-                bail!("--images {other} and --images {path} have the same name\nrename one: the lock calls their files by it");
+                bail!(
+                    "--images {other} and --images {path} have the same name\nrename one: the lock calls their files by it"
+                );
             }
         }
         Ok(Self { root, outside })

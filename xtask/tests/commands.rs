@@ -249,7 +249,8 @@ fn an_image_is_exported_in_every_format() {
     }
     let archive = fs::read(repository.path("docker-archive")).unwrap();
     let mut archive = tar::Archive::new(archive.as_slice());
-    let names: Vec<String> = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+    let names: Vec<String> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
     assert!(names.contains(&"manifest.json".to_owned()), "{names:?}");
 }
 

@@ -18,7 +18,11 @@ pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
         let builder = session.builder()?;
         let plan = session.plan(&builder, &images)?;
         if args.plan {
-            if args.json { report::plan::json(&plan)? } else { report::plan::print(&plan, args.why) }
+            if args.json {
+                report::plan::json(&plan)?
+            } else {
+                report::plan::print(&plan, args.why)
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let to_build = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_)));
@@ -30,9 +34,14 @@ pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
         if args.why {
             report::plan::print(&plan, true);
         }
-        let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(std::num::NonZeroUsize::MIN);
+        let jobs =
+            args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(std::num::NonZeroUsize::MIN);
         let finished = builder.run(&plan, jobs);
-        if args.json { report::built::json(&finished)? } else { report::built::print(&finished, &session.workspace) }
+        if args.json {
+            report::built::json(&finished)?
+        } else {
+            report::built::print(&finished, &session.workspace)
+        }
         return Ok(if interrupt::is_set() { ExitCode::from(130) } else { report::built::exit_code(&finished) });
     }
 }

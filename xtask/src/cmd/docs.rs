@@ -93,9 +93,10 @@ fn names(image: &Image) -> String {
 }
 
 fn images(catalog: &Catalog) -> String {
-    let rows = catalog.images().iter().map(|image| {
-        vec![names(image), image.about.clone(), image.group.as_deref().map(code).unwrap_or_default()]
-    });
+    let rows = catalog
+        .images()
+        .iter()
+        .map(|image| vec![names(image), image.about.clone(), image.group.as_deref().map(code).unwrap_or_default()]);
     markdown(&["image", "content", "group"], rows)
 }
 
@@ -155,7 +156,9 @@ fn artifacts(images: &[&Image]) -> String {
                     set.requirements.iter().for_each(|line| add(code(line), "Python".to_owned(), image));
                 }
                 Content::Debian { packages, .. } => {
-                    packages.iter().for_each(|package| add(code(package), "Debian, with what it needs".to_owned(), image));
+                    packages
+                        .iter()
+                        .for_each(|package| add(code(package), "Debian, with what it needs".to_owned(), image));
                 }
                 Content::File(path) => add(code(path), "a file of our own".to_owned(), image),
                 Content::Folder(_) | Content::Spark { .. } | Content::Links(_) | Content::Texts(_) => {}

@@ -28,7 +28,9 @@ pub(crate) fn run(global: &Global, args: &LockArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if is_locked(global) {
-        bail!("docker/versions.lock would change, and --locked (or CI=true) forbids it\nrun `cargo xtask lock` on a developer's machine and commit the result");
+        bail!(
+            "docker/versions.lock would change, and --locked (or CI=true) forbids it\nrun `cargo xtask lock` on a developer's machine and commit the result"
+        );
     }
     let machine = Machine::look(&workspace, global, &catalog)?;
     let board = Board::new();

@@ -16,6 +16,10 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode> {
     let images = Selection::from(&args.select).with_parents(session.catalog())?;
     let builder = session.builder()?;
     let plan = session.plan(&builder, &images)?;
-    if args.json { report::plan::json(&plan)? } else { report::plan::print(&plan, true) }
+    if args.json {
+        report::plan::json(&plan)?
+    } else {
+        report::plan::print(&plan, true)
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,16 @@
 //! `smoke`: real Spark jobs in the built images.
 
-use std::{num::NonZeroUsize, process::ExitCode, time::Instant};
+use std::{collections::BTreeMap, num::NonZeroUsize, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use catalog::Selection;
+use assemble::Layout;
+use catalog::{Catalog, Image, LockedCatalog, Selection};
 
 use crate::{
     flags::{Global, SmokeArgs},
     interrupt,
     report::progress::Board,
-    smoke::{self, report},
+    smoke::{self, Case, report},
     workspace::Workspace,
 };
 
@@ -17,11 +18,13 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(&global.images)?;
     let catalog = workspace.catalog()?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
-    let images: Vec<_> = chosen.into_iter().map(|image| (image, catalog.smoke(image))).collect();
+    let (built, missing) = by_state(&workspace, &catalog, chosen)?;
+    let images: Vec<_> = built.into_iter().map(|image| (image, catalog.smoke(image))).collect();
     let board = Board::new();
     let begin = Instant::now();
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let cases = smoke::smoke(&workspace, &images, jobs, &board)?;
+    let mut cases = smoke::smoke(&workspace, &images, jobs, &board)?;
+    cases.extend(missing);
     if cases.is_empty() {
         bail!("no check is declared for these images; see [[smoke]] in their image.toml");
     }
@@ -40,4 +43,35 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
         (false, 0) => ExitCode::SUCCESS,
         (false, _) => ExitCode::FAILURE,
     })
+}
+
+/// The images that are built, and a skipped case for each that cannot be built with the registries of the lock.
+///
+/// # Errors
+/// Images that could be built and are not: all of them, with the command that builds them.
+fn by_state<'a>(
+    workspace: &Workspace,
+    catalog: &Catalog,
+    chosen: Vec<&'a Image>,
+) -> Result<(Vec<&'a Image>, Vec<Case>)> {
+    let layout = Layout::open(workspace.layout()).ok();
+    let is_built = |image: &Image| -> Result<bool> {
+        let Some(layout) = &layout else { return Ok(false) };
+        Ok(layout.lookup(&image.reference.to_string())?.is_some())
+    };
+    let blocked = LockedCatalog::new(catalog.clone(), workspace.lock()?, catalog.table.origin)
+        .map_or_else(|_| BTreeMap::new(), |locked| locked.blocked());
+    let (mut built, mut cases, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for image in chosen {
+        match (is_built(image)?, blocked.get(&image.reference)) {
+            (true, _) => built.push(image),
+            (false, Some(reasons)) => cases.push(Case::skipped(image, &reasons.join("; "))),
+            (false, None) => missing.push(image.reference.to_string()),
+        }
+    }
+    match missing.as_slice() {
+        [] => Ok((built, cases)),
+        [one] => bail!("{one} is not built\nto build it: cargo xtask build-layers {one}"),
+        many => bail!("these images are not built\n  {}\nto build them: cargo xtask build-layers", many.join("\n  ")),
+    }
 }

@@ -28,7 +28,8 @@ fn verify(global: &Global, repair: bool) -> Result<ExitCode> {
     let workspace = Workspace::find(&global.images)?;
     let store = store::Store::open(store_folder()?)?;
     let lock = workspace.lock()?;
-    let sizes: BTreeMap<Digest, u64> = lock.artifacts.values().map(|artifact| (artifact.sha256, artifact.size)).collect();
+    let sizes: BTreeMap<Digest, u64> =
+        lock.artifacts.values().map(|artifact| (artifact.sha256, artifact.size)).collect();
     let cancel = crate::interrupt::flag()?;
     let board = Board::new();
     let step = board.step("fetched files", "verifying");

@@ -37,9 +37,8 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
 /// Rows with aligned columns; the columns in `right` are aligned at their right edge. The last column is not padded.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
     let header: Vec<String> = header.iter().map(ToString::to_string).collect();
-    let width = |column: usize| {
-        std::iter::once(&header).chain(rows).map(|row| row[column].chars().count()).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| std::iter::once(&header).chain(rows).map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let mut out = String::new();
     for row in std::iter::once(&header).chain(rows) {

@@ -64,7 +64,10 @@ fn suite_indexes(machine: &Machine, keyring: &Keyring, suite: &str, debian: &Deb
         let found = in_release(machine, keyring, archive, suite).and_then(|release| {
             let Some(release) = release else { return Ok(None) };
             let components = debian.components.iter();
-            components.map(|component| packages(machine, archive, suite, &release, component, debian)).collect::<Result<_>>().map(Some)
+            components
+                .map(|component| packages(machine, archive, suite, &release, component, debian))
+                .collect::<Result<_>>()
+                .map(Some)
         });
         match found {
             Ok(Some(texts)) => return Ok(texts),
@@ -75,12 +78,7 @@ fn suite_indexes(machine: &Machine, keyring: &Keyring, suite: &str, debian: &Deb
     bail!("no archive has the suite {suite} with a valid signature\n  {}", tried.join("\n  "))
 }
 
-fn in_release(
-    machine: &Machine,
-    keyring: &Keyring,
-    archive: &DebianEndpoint,
-    suite: &str,
-) -> Result<Option<Release>> {
+fn in_release(machine: &Machine, keyring: &Keyring, archive: &DebianEndpoint, suite: &str) -> Result<Option<Release>> {
     let place = location(&archive.endpoint, &registries::debian_path(suite, "InRelease"));
     let Some(small) = machine.http.get_small(&place, LARGEST_RELEASE)? else { return Ok(None) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();

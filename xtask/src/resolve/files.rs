@@ -21,7 +21,9 @@ pub(super) fn answer<'a>(
     for &request in open {
         match request {
             Request::File(path) => answers.push((request, Answer::Artifact(own_file(workspace, path)?))),
-            Request::Maven(maven) => remote.push((request, published_check(machine, machine.maven(maven), ".sha1", Algorithm::Sha1))),
+            Request::Maven(maven) => {
+                remote.push((request, published_check(machine, machine.maven(maven), ".sha1", Algorithm::Sha1)))
+            }
             Request::Archive(archive) => {
                 let locations = archive.urls.iter().map(Location::new).collect();
                 let mut wanted = published_check(machine, locations, ".sha512", Algorithm::Sha512);
@@ -72,7 +74,8 @@ fn fetch_all<'a>(
     if remote.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted: Vec<Wanted> = remote.iter().map(|(request, wanted)| Wanted { id: request.key(), ..wanted.clone() }).collect();
+    let wanted: Vec<Wanted> =
+        remote.iter().map(|(request, wanted)| Wanted { id: request.key(), ..wanted.clone() }).collect();
     let progress = board.download(remote.len(), None);
     let report = fetch(&machine.store, &machine.http, &wanted, &FetchOptions::default(), &progress)?;
     drop(progress);

@@ -128,6 +128,20 @@ fn runs_of<'a>(image: &'a Image, smoke: &'a Smoke) -> Vec<Run<'a>> {
     runs
 }
 
+impl Case {
+    /// An image that cannot be checked here.
+    pub(crate) fn skipped(image: &Image, reason: &str) -> Self {
+        Self {
+            image: image.reference.to_string(),
+            user: "nobody".to_owned(),
+            name: "built".to_owned(),
+            verdict: Verdict::Skipped(reason.to_owned()),
+            elapsed: Duration::ZERO,
+            log: None,
+        }
+    }
+}
+
 impl Run<'_> {
     fn title(&self) -> String {
         format!("{} {} {}", self.image.reference, self.user.label(), self.what.name())

@@ -80,7 +80,8 @@ pub(super) fn verify(folder: &Utf8Path) -> Result<Vec<Fault>> {
             continue;
         }
         let expected = fs::read_to_string(path.with_extension("sha256")).unwrap_or_default();
-        let (found, size) = fs::File::open(&path).and_then(blob::hash_reader).with_context(|| format!("reading {path}"))?;
+        let (found, size) =
+            fs::File::open(&path).and_then(blob::hash_reader).with_context(|| format!("reading {path}"))?;
         if expected != found.to_string() {
             let what = format!("expected {expected}, found {found} ({size} bytes)");
             faults.push(Fault { path: path.clone(), what, kept: path });

@@ -52,7 +52,8 @@ pub(super) fn add(
 /// The artifacts of the set of this name, which an image below has.
 fn set_below<'a>(stager: &Stager<'a>, name: &str) -> Vec<&'a Artifact> {
     let locked = stager.locked;
-    let stages = locked.catalog().images().iter().flat_map(|image| locked.stages(image).map(move |stage| (image, stage)));
+    let stages =
+        locked.catalog().images().iter().flat_map(|image| locked.stages(image).map(move |stage| (image, stage)));
     let mut of_set = stages.filter(|(_, stage)| matches!(&stage.content, Content::Python(set) if set.name == name));
     of_set.next().map(|(image, stage)| locked.artifacts(image, stage)).unwrap_or_default()
 }

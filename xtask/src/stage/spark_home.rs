@@ -179,7 +179,8 @@ fn unpack_entries(
             bail!("{path} leads out of the archive");
         }
         let executable = entry.header().mode()? & 0o111 != 0;
-        let (digest, size) = write_file(&mut entry, &into.join(&target)).with_context(|| format!("unpacking {path}"))?;
+        let (digest, size) =
+            write_file(&mut entry, &into.join(&target)).with_context(|| format!("unpacking {path}"))?;
         files.insert(target, HomeFile { size, digest, executable });
     }
     Ok(files)

@@ -148,7 +148,10 @@ impl Repository {
         let folder = tempfile::tempdir().unwrap();
         let repository = Self { folder, registry: Arc::clone(registry), store: Arc::clone(store) };
         repository.write("docker/versions.toml", TABLE);
-        repository.write("docker/base/image.toml", "name = \"base\"\nabout = \"a\"\ntags = [\"1\"]\n[[stage]]\ninto = \"rootfs/\"\nfolder = \"rootfs\"\n");
+        repository.write(
+            "docker/base/image.toml",
+            "name = \"base\"\nabout = \"a\"\ntags = [\"1\"]\n[[stage]]\ninto = \"rootfs/\"\nfolder = \"rootfs\"\n",
+        );
         repository.write("docker/base/Dockerfile", "FROM scratch\nCOPY rootfs/ /\n");
         repository.write("docker/base/rootfs/etc/base.conf", "base");
         repository.write(
@@ -271,7 +274,8 @@ fn sdist() -> Vec<u8> {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut builder = tar::Builder::new(gzip);
     let noise: Vec<u8> = (0..500_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    for (path, bytes) in [("pyspark-3.5.7/deps/jars/a.jar", b"a".as_slice()), ("pyspark-3.5.7/deps/jars/b.jar", &noise)] {
+    for (path, bytes) in [("pyspark-3.5.7/deps/jars/a.jar", b"a".as_slice()), ("pyspark-3.5.7/deps/jars/b.jar", &noise)]
+    {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);

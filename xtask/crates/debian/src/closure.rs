@@ -2,8 +2,8 @@
 //!
 //! `Depends` and `Pre-Depends` are followed, `Recommends` are not, and no package is taken for being essential. Where a
 //! dependency leaves a choice, what is selected already is taken; else the first alternative that can be had, as apt
-//! does, and of several providers the one of the highest priority, then the first by name. Choices wait until everything
-//! without a choice is selected, so that the result does not hang on the order of the list.
+//! does, and of several providers the one of the highest priority, then the first by name. Choices wait until
+//! everything without a choice is selected, so that the result does not hang on the order of the list.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,11 +16,15 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClosureError {
     /// Everything that stands in the way.
-    #[error("these packages cannot be installed together:\n  {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
+    #[error("these packages cannot be installed together:{}", lines(.0))]
     Faults(Vec<Fault>),
     /// An index is damaged.
     #[error(transparent)]
     Stanza(#[from] StanzaError),
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
 
 /// One thing that stands in the way.
@@ -45,7 +49,7 @@ pub enum Fault {
         found: String,
     },
     /// Two packages that exclude each other.
-    #[error("{} and {} exclude each other: {} {field} {relation}", .path.join(" -> "), .other.join(" -> "), .path.last().map_or("", String::as_str))]
+    #[error("{} and {} exclude each other: {field} {relation}", .path.join(" -> "), .other.join(" -> "))]
     Conflict {
         /// Who excludes, from a package of the list on.
         path: Vec<String>,
@@ -327,8 +331,8 @@ mod tests {
         assert_eq!(
             faults(&stanzas, &["a", "c", "d", "e"]),
             "these packages cannot be installed together:\n  \
-             c and a -> b exclude each other: c Breaks b (<< 2)\n  \
-             d and e exclude each other: d Conflicts v"
+             c and a -> b exclude each other: Breaks b (<< 2)\n  \
+             d and e exclude each other: Conflicts v"
         );
         assert_eq!(names(&stanzas, &["e"]), "e", "what a package provides itself it may exclude");
     }

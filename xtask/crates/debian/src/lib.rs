@@ -6,9 +6,9 @@
 //! 2. [`index`] holds the indexes of several suites, [`closure`] picks all that a list of packages depends on,
 //! 3. [`rootfs`] turns the `.deb` files and a recipe into one deterministic tar.
 //!
-//! Nothing here opens a socket, starts a process, reads a clock or looks at the machine: functions take paths, bytes and
-//! a time. What a maintainer script would have made is made from data (the recipe) and from what the packages themselves
-//! ship; where the result differs from a real installation is for `ci/compare-base.sh` to say.
+//! Nothing here opens a socket, starts a process, reads a clock or looks at the machine: functions take paths, bytes
+//! and a time. What a maintainer script would have made is made from data (the recipe) and from what the packages
+//! themselves ship; where the result differs from a real installation is for `ci/compare-base.sh` to say.
 
 pub mod closure;
 mod compression;

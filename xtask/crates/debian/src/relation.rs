@@ -1,7 +1,7 @@
 //! Relations between packages: the values of `Depends`, `Provides`, `Breaks` and their like.
 //!
-//! <https://www.debian.org/doc/debian-policy/ch-relationships.html>, without the restrictions to architectures and build
-//! profiles, which stand in source packages only.
+//! <https://www.debian.org/doc/debian-policy/ch-relationships.html>, without the restrictions to architectures and
+//! build profiles, which stand in source packages only.
 
 use std::{cmp::Ordering, fmt};
 

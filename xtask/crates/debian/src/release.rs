@@ -1,7 +1,7 @@
 //! Signed `InRelease` files, and the package indexes that they vouch for.
 //!
-//! Format: <https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files>. A [`Release`] exists only of a file whose
-//! signature was verified; an index only of bytes whose hash stands in one.
+//! Format: <https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files>. A [`Release`] exists only of a file
+//! whose signature was verified; an index only of bytes whose hash stands in one.
 
 use std::{
     collections::BTreeMap,
@@ -85,9 +85,7 @@ pub enum ReleaseError {
         codename: String,
     },
     /// The validity of the file is over.
-    #[error(
-        "the release file of {suite} was valid until {valid_until}: use a mirror that is kept up to date, or accept a stale one"
-    )]
+    #[error("the release file of {suite} was valid until {valid_until}: use a fresher mirror, or accept a stale one")]
     Expired {
         /// The suite.
         suite: String,

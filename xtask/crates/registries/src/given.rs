@@ -41,9 +41,8 @@ impl Given {
         let id = self.id.as_deref().unwrap_or(self.kind.name());
         let mut endpoint =
             search.endpoint(id, &self.url, &self.found_in).map_err(|error| format!("{}: {error}", self.found_in))?;
-        endpoint.auth = self.auth.clone().or(endpoint.auth);
         endpoint.proxy = self.proxy.clone().unwrap_or(endpoint.proxy);
-        search.warn_of_plain_http(self.kind, &endpoint);
+        search.complete(self.kind, &mut endpoint, self.auth.clone());
         Ok(endpoint)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use camino::Utf8Path;
 
 use crate::{
-    auth::Proxy,
+    auth::{Auth, Proxy},
     endpoint::Endpoint,
     kind::Kind,
     machine::Machine,
@@ -76,15 +76,16 @@ impl<'m> Search<'m> {
         self.open(path).map_err(|found| self.note(kind, self.machine.show(path), found)).ok()
     }
 
-    /// Makes an endpoint of an address: takes the credentials out of it, or those that `~/.netrc` has for its host.
-    pub(crate) fn endpoint(&mut self, id: &str, url: &str, found_in: &str) -> Result<Endpoint, UrlError> {
+    /// Makes an endpoint of an address. [`Search::complete`] has to follow.
+    pub(crate) fn endpoint(&self, id: &str, url: &str, found_in: &str) -> Result<Endpoint, UrlError> {
         let (url, auth) = BaseUrl::parse(url)?;
-        let auth = auth.or_else(|| self.netrc.auth(url.host()));
         Ok(Endpoint { id: id.to_owned(), url, auth, proxy: Proxy::Environment, found_in: found_in.to_owned() })
     }
 
-    /// Warns of addresses that anybody on the way can read or change.
-    pub(crate) fn warn_of_plain_http(&mut self, kind: Kind, endpoint: &Endpoint) {
+    /// Settles the credentials of an endpoint: those in its address go before those that its configuration has beside
+    /// the address, and both before those of `~/.netrc`. Warns of an address that anybody on the way can read or change.
+    pub(crate) fn complete(&mut self, kind: Kind, endpoint: &mut Endpoint, beside: Option<Auth>) {
+        endpoint.auth = endpoint.auth.take().or(beside).or_else(|| self.netrc.auth(endpoint.url.host()));
         if endpoint.url.is_secure() || endpoint.url.is_local() {
             return;
         }
@@ -92,10 +93,16 @@ impl<'m> Search<'m> {
             self.warn(&endpoint.found_in, format!("credentials are sent in clear to {}", endpoint.url));
         } else if kind != Kind::Debian {
             // An archive's files are chained to its signed InRelease; what Maven and PyPI send is not signed.
-            self.warn(
-                &endpoint.found_in,
-                format!("{} is not encrypted; what it says while locking can be forged", endpoint.url),
-            );
+            let problem = format!("{} is not encrypted; what it says while locking can be forged", endpoint.url);
+            self.warn(&endpoint.found_in, problem);
         }
+    }
+}
+
+/// Adds an endpoint to a list. Of two with one address the first counts, with the credentials of either.
+pub(crate) fn add(endpoints: &mut Vec<Endpoint>, endpoint: Endpoint) {
+    match endpoints.iter_mut().find(|known| known.url == endpoint.url) {
+        Some(known) => known.auth = known.auth.take().or(endpoint.auth),
+        None => endpoints.push(endpoint),
     }
 }

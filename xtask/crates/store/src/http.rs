@@ -20,7 +20,7 @@ use ureq::{
 use crate::{
     agents::Agents,
     error::{HttpError, is_transient_status},
-    location::{Auth, Location},
+    location::{Auth, Location, Route},
     proxies::{Proxies, Setting},
     retry::{self, Retry},
     url::{Url, redacted},
@@ -240,8 +240,11 @@ impl Http {
 
     /// The proxy for `url`: the location's own, or the environment's.
     fn proxy(&self, url: &Url, location: &Location) -> Option<Setting> {
-        let own = |url: &String| Setting { url: url.clone(), from: "the registry".to_owned() };
-        location.proxy.as_ref().map(own).or_else(|| self.proxies.for_url(url).cloned())
+        match &location.route {
+            Route::Environment => self.proxies.for_url(url).cloned(),
+            Route::Direct => None,
+            Route::Proxy(url) => Some(Setting { url: url.clone(), from: "the registry".to_owned() }),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub use check::{Algorithm, BadCheck, Check};
 pub use error::{FetchError, HttpError, Reason, StoreError, Tried};
 pub use fetch::{Failed, FetchOptions, FetchReport, Fetched, Wanted, fetch};
 pub use http::{Head, Http, HttpOptions, Small};
-pub use location::{Auth, Location};
+pub use location::{Auth, Location, Route};
 pub use lock::Guard;
 pub use progress::{Outcome, Progress, Silent};
 pub use proxies::Proxies;

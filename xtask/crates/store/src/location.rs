@@ -11,11 +11,23 @@ pub struct Location {
     pub url: String,
     /// What is sent as `Authorization` to this URL's origin, and to no other that it redirects to.
     pub auth: Option<Auth>,
-    /// The proxy to use, instead of what the environment says: `http://`, `https://`, `socks5://` and so on, with
-    /// percent-encoded `user:password@` if it wants them.
-    pub proxy: Option<String>,
+    /// How to get there.
+    pub route: Route,
     /// Further headers for this URL's origin, such as `Accept`.
     pub headers: Vec<(String, String)>,
+}
+
+/// How a connection leaves this machine.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Route {
+    /// As the environment says.
+    #[default]
+    Environment,
+    /// Without a proxy, whatever the environment says.
+    Direct,
+    /// Through this proxy: `http://`, `https://`, `socks5://` and so on, with percent-encoded `user:password@` if it
+    /// wants them.
+    Proxy(String),
 }
 
 /// What is sent as `Authorization`.
@@ -50,9 +62,19 @@ impl fmt::Debug for Location {
         f.debug_struct("Location")
             .field("url", &redacted(&self.url))
             .field("auth", &self.auth)
-            .field("proxy", &self.proxy.as_deref().map(redacted))
+            .field("route", &self.route)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish()
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Route::Environment => f.write_str("Environment"),
+            Route::Direct => f.write_str("Direct"),
+            Route::Proxy(url) => write!(f, "Proxy({})", redacted(url)),
+        }
     }
 }
 
@@ -74,7 +96,7 @@ mod tests {
         let location = Location {
             url: "https://me:hunter2@registry.example/a?sig=hunter2".to_owned(),
             auth: Some(Auth::Basic { user: "me".to_owned(), password: "hunter2".to_owned() }),
-            proxy: Some("http://me:hunter2@proxy.example:3128".to_owned()),
+            route: Route::Proxy("http://me:hunter2@proxy.example:3128".to_owned()),
             headers: vec![("X-Api-Key".to_owned(), "hunter2".to_owned())],
         };
         for text in [format!("{location:?}"), location.to_string(), format!("{:?}", Auth::Bearer("hunter2".to_owned()))]

@@ -97,7 +97,8 @@ impl Keyring {
     }
 
     /// Verifies a clear-signed file. At least one signature must be by a key of the keyring that is alive, and none by
-    /// a key of the keyring may be bad. A key must live when it signs; with `now`, signature and key must live then too.
+    /// a key of the keyring may be bad. A key must live when it signs; with `now`, signature and key must live then
+    /// too.
     pub(crate) fn verify(&self, file: &[u8], now: Option<u64>) -> Result<Verified, VerifyError> {
         let cleartext = armor::cleartext(file)?;
         let message = cleartext.canonical();

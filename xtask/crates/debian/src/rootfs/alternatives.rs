@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{Alternative, Recipe, layout, tree::Tree, writer::Meta};
 
-/// Adds the links and the database of the recipe's alternatives. `exists` tells whether a path, relative to the root, is
-/// there.
+/// Adds the links and the database of the recipe's alternatives. `exists` tells whether a path, relative to the root,
+/// is there.
 pub(super) fn generate(recipe: &Recipe, exists: impl Fn(&str) -> bool, tree: &mut Tree, faults: &mut Vec<String>) {
     let there = |path: &str| layout::relative(path).is_some_and(|path| exists(&layout::placed(path)));
     let mut groups: BTreeMap<&str, Vec<&Alternative>> = BTreeMap::new();

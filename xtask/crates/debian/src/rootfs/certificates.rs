@@ -1,5 +1,5 @@
-//! The trust stores: OpenSSL's bundle and hash links, and Java's keystore, as `update-ca-certificates` and its Java hook
-//! would have made them.
+//! The trust stores: OpenSSL's bundle and hash links, and Java's keystore, as `update-ca-certificates` and its Java
+//! hook would have made them.
 //!
 //! The Java keystore is a JKS file: it needs neither a password to be read nor randomness to be written, and Java 17
 //! reads it whatever store type it is told. Format: the source of OpenJDK's `sun.security.provider.JavaKeyStore`.
@@ -56,8 +56,8 @@ pub(super) fn is_certificate(path: &str) -> bool {
     path.starts_with(SHIPPED) && path.ends_with(".crt")
 }
 
-/// Adds the stores. `captured` holds the certificates of the packages by path; a Java keystore is made where the package
-/// for it is among `packages`.
+/// Adds the stores. `captured` holds the certificates of the packages by path; a Java keystore is made where the
+/// package for it is among `packages`.
 pub(super) fn generate(
     packages: &BTreeSet<&str>,
     captured: &BTreeMap<String, Vec<u8>>,

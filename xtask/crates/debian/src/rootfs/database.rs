@@ -2,8 +2,9 @@
 //!
 //! `status` and `info/` are what scanners read and what dpkg needs to upgrade, verify or remove a package in a derived
 //! image. Unlike dpkg with `--path-exclude`, the lists name nothing that was left out: `dpkg --verify` then misses
-//! nothing, and what it does report is real. Triggers, diversions and overridden modes are what dpkg needs to install further packages.
-//! Formats: dpkg's own output and <https://manpages.debian.org/stable/dpkg-dev/deb-triggers.5.en.html>.
+//! nothing, and what it does report is real. Triggers, diversions and overridden modes are what dpkg needs to install
+//! further packages. Formats: dpkg's own output and
+//! <https://manpages.debian.org/stable/dpkg-dev/deb-triggers.5.en.html>.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 

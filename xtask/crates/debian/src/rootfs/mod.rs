@@ -2,8 +2,8 @@
 //!
 //! The packages' files come first, package by package in the order of their names, then what their maintainer scripts
 //! would have made: accounts, alternatives, certificate stores, the cache of the dynamic linker and dpkg's database.
-//! Owners and modes are the packages' own, times are all the same. Nothing is written to disk, memory is bounded however
-//! large a package is, and no script is run.
+//! Owners and modes are the packages' own, times are all the same. Nothing is written to disk, memory is bounded
+//! however large a package is, and no script is run.
 
 mod accounts;
 mod alternatives;

@@ -1,7 +1,7 @@
 //! The files of many packages, decompressed side by side and handed over one package after the other.
 //!
-//! The order of what comes out is the order of the packages, whatever thread is faster; what waits for its turn is bound
-//! by a budget of memory.
+//! The order of what comes out is the order of the packages, whatever thread is faster; what waits for its turn is
+//! bound by a budget of memory.
 
 use std::{
     io::{self, Read},

@@ -128,7 +128,7 @@ fn no_versions(name: &PackageName, range: &Ranges<Version>, provider: &Provider<
     }
     match provider.cache.known_project(name) {
         None => format!("the index has no project {name}"),
-        Some(project) => format!("no version of {name} will do; {}", project.describe(range)),
+        Some(project) => project.why_none(name, range),
     }
 }
 

@@ -104,7 +104,7 @@ pub enum ResolveError {
         found: Digest,
     },
     /// No set of versions satisfies all requirements.
-    #[error("no set of versions satisfies the requirements:{}", explain::lines(.0))]
+    #[error("no set of versions satisfies the requirements; change one that these facts are about:{}", explain::lines(.0))]
     Conflict(Vec<String>),
 }
 

@@ -106,13 +106,13 @@ impl Project {
         wheels.iter().find(|file| Some(&*file.filename) == held).or(wheels.first())
     }
 
-    /// What the index has of this project, for those who found nothing in `range`.
-    pub(super) fn describe(&self, range: &Ranges<Version>) -> String {
+    /// Why nothing in `range` can be had of this project, whose name is `name`.
+    pub(super) fn why_none(&self, name: &PackageName, range: &Ranges<Version>) -> String {
         const SHOWN: usize = 3;
         let newest: Vec<String> = self.usable.keys().rev().take(SHOWN).map(ToString::to_string).collect();
         let mut text = match newest.as_slice() {
-            [] => "no version on the index can be used".to_owned(),
-            newest => format!("the newest that can be used on the index: {}", newest.join(", ")),
+            [] => format!("no version of {name} on the index can be used"),
+            newest => format!("no version of {name} will do, the newest that can be used being {}", newest.join(", ")),
         };
         let yanked = self
             .usable
@@ -245,8 +245,8 @@ mod tests {
         files[1].requires_python = Some(">=3.12".to_owned());
         let project = project(files.into());
         assert_eq!(
-            project.describe(&Ranges::full()),
-            "the newest that can be used on the index: 1.0; 4.0 has no wheel; 3.0 has no wheel for this Python and system; \
+            project.why_none(&"foo".parse().unwrap(), &Ranges::full()),
+            "no version of foo will do, the newest that can be used being 1.0; 4.0 has no wheel; 3.0 has no wheel for this Python and system; \
              2.0 needs Python >=3.12"
         );
     }

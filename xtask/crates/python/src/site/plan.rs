@@ -138,10 +138,10 @@ fn script<R: Read + Seek>(
     path: Utf8PathBuf,
     layout: &Layout,
 ) -> Result<SiteFile, ArchiveError> {
-    match scripts::with_interpreter(&archive.read(&entry.name)?, layout) {
-        Some(bytes) => Ok(made(path, bytes, true)),
-        None => Ok(SiteFile { executable: true, ..file(archive, wheel, entry, claim, path)? }),
+    if archive.starts_with(&entry.name, scripts::PLACEHOLDER)? {
+        return Ok(made(path, scripts::with_interpreter(&archive.read(&entry.name)?, layout), true));
     }
+    Ok(SiteFile { executable: true, ..file(archive, wheel, entry, claim, path)? })
 }
 
 /// An entry as it is. The claim of `RECORD` saves reading it, unless its size shows that it is about other bytes.

@@ -127,6 +127,16 @@ impl<R: Read + Seek> Archive<R> {
         Ok(bytes)
     }
 
+    /// Whether an entry begins with these bytes; no more than those are inflated.
+    ///
+    /// # Errors
+    /// There is no such entry, or its bytes are damaged.
+    pub fn starts_with(&mut self, name: &str, start: &[u8]) -> Result<bool, ArchiveError> {
+        let mut bytes = Vec::new();
+        self.stream(name, |file| file.take(start.len() as u64).read_to_end(&mut bytes))?;
+        Ok(bytes == start)
+    }
+
     /// The digest and the size of one entry, found by reading it.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ fn a_package_below_is_never_upgraded() {
     let error = with(&index, "gpu", &[], &[], &below).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no set of versions satisfies the requirements:\
+        "no set of versions satisfies the requirements; change one that these facts are about:\
          \n  the requirements ask for gpu\
          \n  gpu 2.0 needs numpy>=2 (one other version needs numpy, too)\
          \n  numpy stays at 1.26.4, which the layer below holds"
@@ -135,15 +135,12 @@ fn a_conflict_lists_the_facts() {
             "protobuf>=7",
             &[
                 "the requirements ask for protobuf>=7",
-                "no version of protobuf will do; the newest that can be used on the index: 6.0, 5.0",
+                "no version of protobuf will do, the newest that can be used being 6.0, 5.0",
             ],
         ),
         (
             "late",
-            &[
-                "the requirements ask for late",
-                "no version of late will do; no version on the index can be used; 1.0 needs Python >=3.13",
-            ],
+            &["the requirements ask for late", "no version of late on the index can be used; 1.0 needs Python >=3.13"],
         ),
         (
             "web[tsl]",
@@ -156,7 +153,7 @@ fn a_conflict_lists_the_facts() {
             "protobuf<6|protobuf>5",
             &[
                 "the requirements ask for protobuf<6 and protobuf>5",
-                "no version of protobuf will do; the newest that can be used on the index: 6.0, 5.0",
+                "no version of protobuf will do, the newest that can be used being 6.0, 5.0",
             ],
         ),
     ] {

@@ -57,6 +57,7 @@ fn every_file_has_its_place_its_bytes_and_its_record() {
     }
     let text = |path: &str| String::from_utf8(bytes_of(find(&files, path), &wheels)).unwrap();
     assert_eq!(text("bin/run-foo"), "#!/usr/bin/python3\nimport foo\n");
+    assert_eq!(text("bin/foo.sh"), "#!/bin/sh\n");
     assert!(text("bin/foo").contains("from foo.cli import main\n"), "{}", text("bin/foo"));
     assert_eq!(text(&format!("{info}/INSTALLER")), "spark-images\n");
     let recorded = |path: &str| row(&path.replace(&format!("{SITE}/"), ""), &bytes_of(find(&files, path), &wheels));

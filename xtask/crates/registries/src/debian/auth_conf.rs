@@ -45,7 +45,9 @@ fn matches(machine: &str, url: &BaseUrl) -> bool {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let same_port = port.is_none_or(|port| url.port().is_some_and(|actual| actual.to_string() == port));
+    // A bare host stands for all its ports, but with a path no port means none.
+    let any_port = port.is_none() && path.is_empty();
+    let same_port = any_port || port.map(str::to_owned) == url.port().map(|port| port.to_string());
     // The address carries no slash at its end, the entry may.
     let below = format!("{}/", url.path()).starts_with(path);
     scheme.eq_ignore_ascii_case(url.scheme()) && host.eq_ignore_ascii_case(url.host()) && same_port && below
@@ -67,6 +69,9 @@ mod tests {
             ("archive.example/other", "https://archive.example/debian", false),
             ("archive.example:8443", "https://archive.example:8443/debian", true),
             ("archive.example:8443", "https://archive.example/debian", false),
+            ("archive.example", "https://archive.example:8443/debian", true),
+            ("archive.example/", "https://archive.example:8443/debian", false),
+            ("archive.example:8443/deb", "https://archive.example:8443/debian", true),
             ("example", "https://archive.example/debian", false),
         ] {
             assert_eq!(matches(machine, &BaseUrl::parse(url).unwrap().0), expected, "{machine} {url}");

@@ -33,8 +33,8 @@ pub(crate) fn find(search: &mut Search, wanted: &[String]) -> Vec<DebianEndpoint
         for uri in addresses(search, &place, &source) {
             let Some(mut endpoint) = endpoint(search, &uri, &place) else { continue };
             endpoint.proxy = conf.proxy(&endpoint.url);
-            endpoint.auth = auth.of(&endpoint.url).or(endpoint.auth);
-            search.warn_of_plain_http(Kind::Debian, &endpoint);
+            let auth = auth.of(&endpoint.url);
+            search.complete(Kind::Debian, &mut endpoint, auth);
             archive::add(&mut archives, Archive::new(endpoint, &source, &host));
         }
     }

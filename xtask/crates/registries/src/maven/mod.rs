@@ -11,7 +11,7 @@ use crate::{
     auth::{Auth, Secret},
     endpoint::Endpoint,
     kind::Kind,
-    search::Search,
+    search::{Search, add},
     url::without_credentials,
 };
 use settings::{Repository, Server, Settings};
@@ -33,10 +33,7 @@ pub(crate) fn find(search: &mut Search) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for repository in repositories.into_iter().filter(|repository| repository.releases) {
         let Some(endpoint) = endpoint(search, &settings, &homes, repository) else { continue };
-        if !endpoints.iter().any(|known| known.url == endpoint.url) {
-            search.warn_of_plain_http(Kind::Maven, &endpoint);
-            endpoints.push(endpoint);
-        }
+        add(&mut endpoints, endpoint);
     }
     endpoints
 }
@@ -108,7 +105,8 @@ fn endpoint(
     };
     endpoint.proxy = proxy::of(search, &settings.proxies, &endpoint.url);
     let server = settings.servers.iter().find(|server| server.id == id);
-    endpoint.auth = server.and_then(|server| auth(search, server)).or(endpoint.auth);
+    let auth = server.and_then(|server| auth(search, server));
+    search.complete(Kind::Maven, &mut endpoint, auth);
     Some(endpoint)
 }
 

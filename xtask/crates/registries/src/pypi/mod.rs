@@ -5,7 +5,13 @@ mod installed;
 mod pip;
 mod uv;
 
-use crate::{auth::Auth, endpoint::Endpoint, kind::Kind, search::Search, url::without_credentials};
+use crate::{
+    auth::Auth,
+    endpoint::Endpoint,
+    kind::Kind,
+    search::{Search, add},
+    url::without_credentials,
+};
 use pip::Pip;
 
 /// An index as a client's configuration names it.
@@ -69,10 +75,10 @@ pub(crate) fn find(search: &mut Search) -> Vec<Endpoint> {
         if client == Client::Pip {
             pip.apply(search, &mut endpoint);
         }
-        if !endpoints.iter().any(|known| known.url == endpoint.url) {
-            search.warn_of_plain_http(Kind::Pypi, &endpoint);
-            endpoints.push(endpoint);
-        }
+        add(&mut endpoints, endpoint);
+    }
+    for endpoint in &mut endpoints {
+        search.complete(Kind::Pypi, endpoint, None);
     }
     endpoints
 }
@@ -80,7 +86,7 @@ pub(crate) fn find(search: &mut Search) -> Vec<Endpoint> {
 fn endpoint(search: &mut Search, index: &Index) -> Option<Endpoint> {
     match search.endpoint(&index.id, &index.url, &index.found_in) {
         Ok(mut endpoint) => {
-            endpoint.auth = index.auth.clone().or(endpoint.auth);
+            endpoint.auth = endpoint.auth.or_else(|| index.auth.clone());
             Some(endpoint)
         }
         Err(error) => {

@@ -135,20 +135,23 @@ fn the_section_of_the_command_goes_before_the_global_one() {
 #[test]
 fn credentials_come_from_the_address_the_variables_or_netrc() {
     let world = World::new()
-        .env("UV_INDEX", "my-corp=https://a.example/simple")
+        .env(
+            "UV_INDEX",
+            "my-corp=https://a.example/simple MY.CORP=https://eve:own@d.example/simple https://e.example/simple",
+        )
         .env("UV_INDEX_MY_CORP_USERNAME", "ann")
         .env("UV_INDEX_MY_CORP_PASSWORD", "from-env")
-        .env("UV_EXTRA_INDEX_URL", "https://b.example/simple https://bob:from%2Durl@c.example/simple")
+        .env("UV_EXTRA_INDEX_URL", "https://b.example/simple https://bob:from%2Durl@e.example/simple")
         .env("UV_DEFAULT_INDEX", "https://c.example/other")
         .file("/home/ann/.netrc", "machine b.example login net password rc\nmachine c.example login x password y");
     let found = world.discover();
     let found: Vec<_> = found.pypi.iter().map(|endpoint| credentials(endpoint).unwrap()).collect();
-    assert_eq!(found, ["ann from-env", "net rc", "bob from-url", "x y"]);
+    assert_eq!(found, ["ann from-env", "eve own", "bob from-url", "net rc", "x y"]);
     assert!(!format!("{:?}", world.discover()).contains("from-url"));
 
     let world = world.env("NETRC", "/ci/netrc").file("/ci/netrc", "machine b.example login ci password hidden\nhidden");
     let found = world.discover();
-    assert_eq!(credentials(&found.pypi[1]), None);
+    assert_eq!(credentials(&found.pypi[3]), None);
     assert!(warned(&found, &["/ci/netrc", "line 2"]), "{:?}", found.warnings);
     assert!(!format!("{found:?}").contains("hidden"));
 }
@@ -173,6 +176,29 @@ fn whoever_forbids_indexes_gets_none() {
     assert_eq!(urls(&found.pypi), Vec::<&str>::new());
     assert!(found.looked_at.iter().any(|looked| looked.place == "PIP_NO_INDEX"));
     assert_eq!(urls(&with_pip().env("PIP_NO_INDEX", "0").discover().pypi), [DEFAULT]);
+}
+
+#[test]
+fn what_the_files_of_uv_say_is_combined() {
+    let user = "index-url = \"https://user.example/old\"\nextra-index-url = [\"https://user.example/extra\"]\n\
+                [[index]]\nurl = \"https://user.example/index\"\n";
+    let system = "[[index]]\nurl = \"https://system.example/index\"\n[[index]]\nurl = \"https://system.example/main\"\n\
+                  default = true\n";
+    let world = with_pip()
+        .file("/home/ann/.config/uv/uv.toml", user)
+        .file("/etc/xdg/uv/uv.toml", system)
+        .file("/etc/uv/uv.toml", "index-url = 1");
+    // An index table that is the default goes before an `index-url`, wherever they stand.
+    let expected = [
+        "https://user.example/index",
+        "https://system.example/index",
+        "https://user.example/extra",
+        "https://system.example/main",
+    ];
+    assert_eq!(urls(&world.discover().pypi), expected);
+    let found = world.env("UV_INDEX_URL", "https://env.example/old").discover();
+    assert_eq!(urls(&found.pypi)[..3], expected[..3]);
+    assert_eq!(urls(&found.pypi)[3..], ["https://env.example/old"]);
 }
 
 #[test]
@@ -210,4 +236,8 @@ fn malformed_files_are_named_and_the_next_place_is_looked_at() {
     let found = with_pip().file("/home/ann/.config/uv/uv.toml", "[[index]]\nname = \"no url\"").discover();
     assert!(warned(&found, &["uv.toml", "line 1: expected a `url`"]), "{:?}", found.warnings);
     assert_eq!(urls(&found.pypi), [DEFAULT]);
+
+    let unnamed = "[[index]]\nurl = \"https://never.example\"\nexplicit = true";
+    let found = with_pip().file("/home/ann/.config/uv/uv.toml", unnamed).discover();
+    assert!(warned(&found, &["uv.toml", "line 1: expected a `name`"]), "{:?}", found.warnings);
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use store::{Auth, Http, HttpOptions, Location, Proxies};
+use store::{Auth, Http, HttpOptions, Location, Proxies, Route};
 
 use crate::{
     helpers::{NOWHERE, assert_fetched, bytes, failure, http, options, temp, wanted},
@@ -201,7 +201,9 @@ fn no_proxy_and_a_location_of_its_own_decide_before_the_environment() {
     assert_eq!(got(&everywhere, &location), b"proxied");
     let except = with_proxies(&[("ALL_PROXY", &proxy_url), ("NO_PROXY", "127.0.0.0/8")], &[]);
     assert_eq!(got(&except, &location), b"direct");
-    let own = Location { proxy: Some(proxy_url), ..location };
+    let direct = Location { route: Route::Direct, ..location.clone() };
+    assert_eq!(got(&everywhere, &direct), b"direct");
+    let own = Location { route: Route::Proxy(proxy_url), ..location };
     assert_eq!(got(&except, &own), b"proxied");
     assert_eq!(got(&http(), &own), b"proxied");
 }

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The README, as a newcomer follows it: a fresh clone, an empty home, an empty cache, no container engine and no apt on the
+# PATH. Then the same as another user in a clone at another path: the digests must be the same.
+#
+#   ci/e2e.sh            as root: both; as anybody else: the first part alone
+#   KEEP=DIR ci/e2e.sh   work in DIR and leave it there
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source_tree=$PWD
+work=${KEEP:-$(mktemp -d)}
+mkdir -p "$work"
+chmod 755 "$work"
+cleanup() { [ -n "${KEEP:-}" ] || rm -rf "$work"; }
+trap cleanup EXIT
+
+say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+
+# Everything on the PATH but engines and apt.
+mkdir -p "$work/bin"
+IFS=: read -ra folders <<< "$PATH"
+for folder in "${folders[@]}"; do
+  for program in "$folder"/*; do
+    case "${program##*/}" in
+      docker* | podman* | buildah* | skopeo* | nerdctl* | apt | apt-* | dpkg*) ;;
+      *) [ -e "$work/bin/${program##*/}" ] || ln -s "$program" "$work/bin/" 2> /dev/null || true ;;
+    esac
+  done
+done
+
+# The crates that cargo has fetched are the one thing that is not fetched again.
+export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
+clean=(env -u CI -u SPARK_IMAGES_CACHE -u CARGO_TARGET_DIR PATH="$work/bin")
+
+say "a fresh clone"
+git clone --quiet --no-hardlinks "$source_tree" "$work/clone"
+cd "$work/clone"
+mkdir "$work/home"
+
+say "cargo xtask build-layers"
+"${clean[@]}" HOME="$work/home" cargo xtask build-layers
+say "once more: nothing to do"
+again=$("${clean[@]}" HOME="$work/home" cargo xtask build-layers --json)
+if grep -q '"state": "built"' <<< "$again"; then
+  echo "the second build built something: $again"
+  exit 1
+fi
+"${clean[@]}" HOME="$work/home" cargo xtask store verify
+"${clean[@]}" HOME="$work/home" cargo xtask docs --check
+say "cargo xtask smoke"
+"${clean[@]}" HOME="$work/home" cargo xtask smoke --junit "$work/smoke.xml"
+
+[ "$(id -u)" = 0 ] || exit 0
+
+say "an image whose group write was removed on purpose fails"
+cp -r ci/broken "$work/broken"
+"${clean[@]}" HOME="$work/home" cargo xtask --images "$work/broken" build-layers no-group-write --spark 3.5.7 --offline
+if "${clean[@]}" HOME="$work/home" cargo xtask --images "$work/broken" smoke no-group-write --spark 3.5.7 > "$work/broken.log" 2>&1; then
+  cat "$work/broken.log"
+  echo "the smoke jobs passed on an image that no random user can write in"
+  exit 1
+fi
+grep -E 'random uid: (permissions|work_dir): ' "$work/broken.log"
+
+say "as another user, in another place"
+mkdir -p "$work/elsewhere/cache/artifacts"
+git clone --quiet --no-hardlinks "$source_tree" "$work/elsewhere/clone"
+cp docker/versions.lock "$work/elsewhere/clone/docker/"
+# The fetched files are shared: they are named by their digests and compared with them.
+cp -rl "$work/home/.cache/spark-images/artifacts" "$work/elsewhere/cache/"
+find "$work/elsewhere" -type d -exec chown 65534:65534 {} +
+cp target/debug/xtask "$work/elsewhere/"
+other=(setpriv --reuid=65534 --regid=65534 --clear-groups env -u CI PATH="$work/bin" HOME="$work/elsewhere" \
+  SPARK_IMAGES_CACHE="$work/elsewhere/cache" ../xtask)
+cd "$work/elsewhere/clone"
+"${other[@]}" build-layers --offline
+digests() { python3 -c "import json, sys; print(*sorted(str(i['image']) + ' ' + str(i['digest']) for i in json.load(sys.stdin)), sep='\n')"; }
+diff <("${other[@]}" list --json | digests) <(cd "$work/clone" && HOME="$work/home" ./target/debug/xtask list --json | digests)
+echo "the digests are the same"
+say "smoke as another user"
+"${other[@]}" smoke runtime
+say "done"
