@@ -85,4 +85,4 @@ same "env.sh" "$user
 $home/image-conf
 joined" "$found"
 
-echo "ok image_conf joined with 14 configurations, user $user"
+echo "ok image_conf 12 properties files, 3 folders, user $user"

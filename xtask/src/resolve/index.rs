@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    io,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,6 +12,7 @@ use blob::Digest;
 use catalog::{Artifact, Coordinate};
 use python::{
     name::PackageName,
+    range::RangeReader,
     resolve::{Index, IndexError},
     simple::IndexFile,
 };
@@ -27,7 +29,9 @@ const LARGEST_METADATA: u64 = 16 << 20;
 /// All indexes, asked in their order; each project page is read once.
 pub(crate) struct SimpleIndex<'a> {
     machine: &'a Machine,
-    pages: Mutex<BTreeMap<PackageName, Arc<Vec<Offered>>>>,
+    pages: Mutex<BTreeMap<(usize, PackageName), Arc<Vec<Offered>>>>,
+    /// Metadata of wheels, by the address of the wheel.
+    metadata: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 /// A file, and the index that offers it.
@@ -39,38 +43,56 @@ pub(crate) struct Offered {
 
 impl<'a> SimpleIndex<'a> {
     pub(crate) fn new(machine: &'a Machine) -> Self {
-        Self { machine, pages: Mutex::default() }
+        Self { machine, pages: Mutex::default(), metadata: Mutex::default() }
     }
 
-    /// The files of a project on all indexes: of files with one name the first index's comes first.
+    /// The files of a project on one index, read once; nothing if the index does not have it.
+    fn page_of(&self, endpoint: usize, name: &PackageName) -> Result<Arc<Vec<Offered>>> {
+        let key = (endpoint, name.clone());
+        let known = self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(page) = known {
+            return Ok(page);
+        }
+        let index = &self.machine.registries.pypi[endpoint];
+        let mut place = location(index, &registries::pypi_path(name.as_str()));
+        place.headers.push(("Accept".into(), python::simple::ACCEPT.into()));
+        let page = self.machine.http.get_small(&place, LARGEST_PAGE);
+        let files = match page.with_context(|| format!("looking for the Python project {name}"))? {
+            Some(page) => python::simple::parse_page(&page.bytes, page.content_type.as_deref(), &page.url)?,
+            None => Vec::new(),
+        };
+        let page: Arc<Vec<Offered>> = Arc::new(files.into_iter().map(|file| Offered { endpoint, file }).collect());
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&page));
+        Ok(page)
+    }
+
+    /// The files of a project on the first index that has it. Others are not asked: a public index must not outbid a
+    /// private one with a project of the same name.
     ///
     /// # Errors
     /// An index does not answer, or no index is known. A project that no index has is an empty list.
     pub(crate) fn page(&self, name: &PackageName) -> Result<Arc<Vec<Offered>>> {
-        let known = self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        if let Some(page) = known {
-            return Ok(page);
-        }
         self.machine.registries.require(&[Kind::Pypi])?;
-        let mut files = Vec::new();
-        for (endpoint, index) in self.machine.registries.pypi.iter().enumerate() {
-            let mut place = location(index, &registries::pypi_path(name.as_str()));
-            place.headers.push(("Accept".into(), python::simple::ACCEPT.into()));
-            let page = self.machine.http.get_small(&place, LARGEST_PAGE);
-            let Some(page) = page.with_context(|| format!("looking for the Python project {name}"))? else { continue };
-            let offered = python::simple::parse_page(&page.bytes, page.content_type.as_deref(), &page.url)?;
-            files.extend(offered.into_iter().map(|file| Offered { endpoint, file }));
+        for endpoint in 0..self.machine.registries.pypi.len() {
+            let page = self.page_of(endpoint, name)?;
+            if !page.is_empty() {
+                return Ok(page);
+            }
         }
-        let page = Arc::new(files);
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::clone(&page));
-        Ok(page)
+        Ok(Arc::default())
     }
 
-    /// Where a file of this name may be had, in the order of the indexes.
+    /// Where a file of this name may be had, in the order of the indexes. All are asked: the digest is known, and a
+    /// mirror may lack it.
     pub(crate) fn locations(&self, name: &str, file: &str) -> Result<Vec<Location>> {
         let name: PackageName = name.parse()?;
-        let page = self.page(&name)?;
-        Ok(page.iter().filter(|offered| offered.file.filename == file).map(|offered| self.place(offered)).collect())
+        let mut places = Vec::new();
+        for endpoint in 0..self.machine.registries.pypi.len() {
+            let page = self.page_of(endpoint, &name)?;
+            places
+                .extend(page.iter().filter(|offered| offered.file.filename == file).map(|offered| self.place(offered)));
+        }
+        Ok(places)
     }
 
     fn place(&self, offered: &Offered) -> Location {
@@ -110,6 +132,17 @@ impl<'a> SimpleIndex<'a> {
         }
     }
 
+    /// The metadata out of a wheel of which only some parts are fetched; nothing where that does not work.
+    fn metadata_by_ranges(&self, offered: &Offered) -> Option<Vec<u8>> {
+        let place = self.place(offered);
+        let size = offered.file.size.or_else(|| self.machine.http.head(&place).ok().flatten()?.size)?;
+        let get = |range| {
+            let part = self.machine.http.get_range(&place, range).map_err(io::Error::other)?;
+            part.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+        };
+        python::wheel::read_metadata(&offered.file.filename, RangeReader::new(size, get)).ok()
+    }
+
     /// Fetches an offered file into the store.
     fn fetch(&self, offered: &Offered, size: Option<u64>) -> Result<Fetched> {
         let wanted = Wanted {
@@ -135,6 +168,23 @@ impl Index for SimpleIndex<'_> {
     }
 
     fn metadata(&self, file: &IndexFile) -> Result<Vec<u8>, IndexError> {
+        // Sets that stand on each other, and the same set of two Spark versions, ask for the same files.
+        let known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner).get(&file.url).cloned();
+        if let Some(bytes) = known {
+            return Ok(bytes);
+        }
+        let bytes = self.read_metadata(file)?;
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).insert(file.url.clone(), bytes.clone());
+        Ok(bytes)
+    }
+
+    fn identify(&self, file: &IndexFile) -> Result<(Digest, u64), IndexError> {
+        Ok(SimpleIndex::identify(self, &self.offered(file)?)?)
+    }
+}
+
+impl SimpleIndex<'_> {
+    fn read_metadata(&self, file: &IndexFile) -> Result<Vec<u8>> {
         let offered = self.offered(file)?;
         if let Some(url) = file.metadata_url() {
             let place = self.beside(&offered, url);
@@ -142,14 +192,13 @@ impl Index for SimpleIndex<'_> {
                 return Ok(small.bytes);
             }
         }
-        // A mirror without metadata beside its wheels: the wheel is needed for the image anyway.
+        // A mirror without metadata beside its wheels gives the end of the wheel, where its directory is; or all of it.
+        if let Some(bytes) = self.metadata_by_ranges(&offered) {
+            return Ok(bytes);
+        }
         let fetched = self.fetch(&offered, file.size)?;
         let wheel = File::open(&fetched.path).with_context(|| format!("reading {}", fetched.path))?;
         Ok(python::wheel::read_metadata(&file.filename, wheel)?)
-    }
-
-    fn identify(&self, file: &IndexFile) -> Result<(Digest, u64), IndexError> {
-        Ok(SimpleIndex::identify(self, &self.offered(file)?)?)
     }
 }
 

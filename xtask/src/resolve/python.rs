@@ -46,18 +46,20 @@ pub(super) fn resolve(
 
 /// The interpreter and system of the base image.
 pub(crate) fn target(python: &str, glibc: &str, architecture: &str) -> Result<Target> {
-    let pair = |what: &str, text: &str| -> Result<(u64, u64)> {
-        let parts = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-        parts.with_context(|| format!("`{what} = \"{text}\"` in [debian] of docker/versions.toml: write it as `3.11`"))
+    let numbers = |what: &str, text: &str| -> Result<Vec<u64>> {
+        let parts: Option<Vec<u64>> = text.split('.').map(|part| part.parse().ok()).collect();
+        let parts = parts.filter(|parts| (2..=3).contains(&parts.len()));
+        parts
+            .with_context(|| format!("`{what} = \"{text}\"` in [debian] of docker/versions.toml: write it as `3.11.2`"))
     };
-    let (major, minor) = pair("python", python)?;
     let arch = match architecture {
         "amd64" => Arch::X86_64,
         "arm64" => Arch::Aarch64,
         other => bail!("`architecture = \"{other}\"` in [debian] of docker/versions.toml: write amd64 or arm64"),
     };
-    // Packages never ask for a patch release of a Python that Debian keeps at one.
-    Ok(Target { python: (major, minor, 0), arch, glibc: pair("glibc", glibc)? })
+    let (python, glibc) = (numbers("python", python)?, numbers("glibc", glibc)?);
+    let patch = python.get(2).copied().unwrap_or(0);
+    Ok(Target { python: (python[0], python[1], patch), arch, glibc: (glibc[0], glibc[1]) })
 }
 
 fn pin(artifact: &Artifact) -> Result<Pin> {

@@ -132,7 +132,9 @@ impl<'a> Builder<'a> {
 
     fn scope(&self, spark: Option<&Spark>, variant: Option<&Variant>) -> Scope {
         let mut scope = Scope::default();
-        scope.set("python", &self.table.debian.python);
+        // `3.11` of `3.11.2`: packages and folders are named by it.
+        let python: Vec<&str> = self.table.debian.python.splitn(3, '.').take(2).collect();
+        scope.set("python", &python.join("."));
         scope.set("suite", self.table.debian.suites.first().map_or("", String::as_str));
         for (name, value) in self.table.versions.iter().chain(spark.iter().flat_map(|spark| &spark.versions)) {
             scope.set(name, &value.value);

@@ -29,7 +29,7 @@ pub enum Request {
     Python {
         /// The set.
         set: PythonSet,
-        /// Version of CPython, `3.11`.
+        /// Version of CPython, `3.11.2`.
         python: String,
         /// Version of the C library, `2.36`.
         glibc: String,

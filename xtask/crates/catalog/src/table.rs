@@ -70,7 +70,7 @@ pub struct Debian {
     pub components: Vec<String>,
     /// Architecture in Debian's notation.
     pub architecture: String,
-    /// The Python of that release, `3.11`.
+    /// The Python of that release, `3.11.2`.
     pub python: String,
     /// The C library of that release, `2.36`; decides which wheels run.
     pub glibc: String,
@@ -224,7 +224,7 @@ fn debian(root: &Section<'_>) -> Debian {
         suites: values(section.strings("suites")),
         components: values(section.strings("components")),
         architecture: section.required("architecture", "\"amd64\"").value,
-        python: section.required("python", "\"3.11\"").value,
+        python: section.required("python", "\"3.11.2\"").value,
         glibc: section.required("glibc", "\"2.36\"").value,
     };
     for (key, list) in [("suites", &debian.suites), ("components", &debian.components)] {

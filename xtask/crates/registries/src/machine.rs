@@ -84,10 +84,14 @@ impl Machine {
     /// Reads a text file: without its byte order mark, and with a replacement character for what is not UTF-8 (it
     /// mostly stands in a comment).
     pub(crate) fn read(&self, path: &Utf8Path) -> io::Result<String> {
+        if path == "/dev/null" {
+            return Ok(String::new()); // What people set a variable to, to have no file read.
+        }
         let file = self.real(path);
         let about = fs::metadata(&file)?;
-        if about.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        if !about.is_file() {
+            // A pipe would be waited for, and be empty for the client that comes after us.
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         if about.len() > LARGEST_FILE {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a configuration file"));

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     io::Read as _,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -130,6 +131,32 @@ impl Http {
             Ok(Small { bytes: answer.read(limit)?, url, content_type })
         };
         present(self.repeated(whole))
+    }
+
+    /// These bytes of the file at `location`, or nothing if the server does not give parts of it. Repeated as [`Retry`]
+    /// says.
+    ///
+    /// # Errors
+    /// Any other answer, one without all of these bytes, or none.
+    pub fn get_range(&self, location: &Location, range: Range<u64>) -> Result<Option<Vec<u8>>, HttpError> {
+        let wanted = range.end - range.start;
+        let part = || {
+            let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+            let answer = self.send(&Method::GET, location, &[(header::RANGE, bytes)])?;
+            match answer.status {
+                206 => {}
+                200 => return Ok(None),
+                _ => return Err(answer.error()),
+            }
+            let url = answer.url.shown();
+            let bytes = answer.read(wanted)?;
+            if bytes.len() as u64 == wanted {
+                return Ok(Some(bytes));
+            }
+            let reason = format!("expected {wanted} bytes of a part, found {}", bytes.len());
+            Err(HttpError::Transport { url, reason, transient: false })
+        };
+        self.repeated(part)
     }
 
     /// What the server says of the file at `location`, or nothing if it does not have it. Repeated as [`Retry`] says.

@@ -74,8 +74,16 @@ pub(crate) fn write_all(layout: &Layout, plans: &[&Plan], jobs: usize) -> Result
 
 /// Makes sure that a layer is in the layout.
 fn write(layout: &Layout, plan: &Plan) -> Result<Written> {
-    if let Some((digest, size)) = record::find(layout, &plan.key)? {
-        return Ok(Written { digest, size, cached: true });
+    let found = || -> Result<Option<Written>> {
+        Ok(record::find(layout, &plan.key)?.map(|(digest, size)| Written { digest, size, cached: true }))
+    };
+    if let Some(written) = found()? {
+        return Ok(written);
+    }
+    let _ours = layout.lock_layer(&plan.key)?;
+    // Whoever held the lock has written it.
+    if let Some(written) = found()? {
+        return Ok(written);
     }
     let pending = layout.pending()?;
     let (full, filled) = sync_channel(BUFFERS);

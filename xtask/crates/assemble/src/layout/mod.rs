@@ -286,6 +286,17 @@ impl Layout {
         Ok(lock)
     }
 
+    /// The right to write the layer with this key, held until the file is dropped. Waits for whoever writes it now, so
+    /// that images which are built side by side do not write the same layer twice.
+    pub(crate) fn lock_layer(&self, key: &Digest) -> Result<File> {
+        let folder = self.private()?.join("writing");
+        fs::create_dir_all(&folder).map_err(Error::io("making the folder", &folder))?;
+        let path = folder.join(key.hex());
+        let lock = File::create(&path).map_err(Error::io("making", &path))?;
+        flock(&lock, FlockOperation::LockExclusive, &path)?;
+        Ok(lock)
+    }
+
     fn change_index(&self, name: &str, image: Option<Descriptor>) -> Result<bool> {
         let _locked = self.lock_index()?;
         let index = self.index()?;

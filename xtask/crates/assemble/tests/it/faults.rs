@@ -1,6 +1,10 @@
 //! Damage, wrong bytes, full disks, and others at work: nothing half is trusted, and everything is named.
 
-use std::{fs, thread};
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use crate::common::Bench;
 use assemble::{
@@ -158,18 +162,23 @@ fn a_copied_layout_is_read_once_and_then_trusted() {
 fn several_build_and_tag_at_once() {
     let bench = Bench::with(&[("a", "text"), ("b", "more")]);
     let root = bench.layout.root();
+    let written = AtomicUsize::new(0);
     thread::scope(|scope| {
         for number in 0..8 {
-            let context = &bench.context;
+            let (context, written) = (&bench.context, &written);
             scope.spawn(move || {
                 let layout = Layout::create(root).unwrap();
                 let mut mine = Bench::new();
                 (mine.layout, mine.context) = (layout, context.clone());
                 let built = mine.build(&format!("FROM scratch\nCOPY a b /x/\nLABEL n={}", number % 3));
                 mine.layout.tag(&format!("t:{number}"), &built.image).unwrap();
+                let ours = built.layers.iter().filter(|layer| layer.origin == Origin::Written).count();
+                written.fetch_add(ours, Ordering::Relaxed);
             });
         }
     });
+    // The others waited for the one that wrote the layer. A blob that is written twice would be another file.
+    assert_eq!(written.into_inner(), 1);
     let names: Vec<_> = bench.layout.list().unwrap().into_keys().collect();
     assert_eq!(names, (0..8).map(|number| format!("t:{number}")).collect::<Vec<_>>());
     assert_eq!(bench.layout.verify(2).unwrap(), []);

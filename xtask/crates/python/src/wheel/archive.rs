@@ -156,17 +156,16 @@ impl<R: Read + Seek> Archive<R> {
     /// # Errors
     /// There is none, or more than one.
     pub fn dist_info(&self) -> Result<String, ArchiveError> {
-        let mut found: Vec<&str> = self
+        let mut found: Vec<String> = self
             .zip
             .file_names()
-            .filter_map(|name| name.split_once('/'))
-            .map(|(top, _)| top)
+            .filter_map(|name| Some(name.ok()?.split_once('/')?.0.to_owned()))
             .filter(|top| top.ends_with(".dist-info"))
             .collect();
         found.sort_unstable();
         found.dedup();
         match found.as_slice() {
-            [one] => Ok((*one).to_owned()),
+            [one] => Ok(one.clone()),
             found => Err(self.unsound(format!(
                 "expected one .dist-info folder, found {}: {}",
                 found.len(),
@@ -182,8 +181,8 @@ impl<R: Read + Seek> Archive<R> {
 
 /// The entry as it will be used, `None` for a folder.
 fn entry_of<R: Read>(file: &ZipFile<'_, R>) -> Result<Option<Entry>, String> {
-    let name = file.name();
-    if !is_safe(name) {
+    let name = file.name().map_err(|why| format!("expected names in UTF-8 or cp437, found none ({why})"))?;
+    if !is_safe(&name) {
         return Err(format!("the entry `{}` would land outside of its folder", name.escape_debug()));
     }
     if file.is_dir() {
@@ -199,7 +198,7 @@ fn entry_of<R: Read>(file: &ZipFile<'_, R>) -> Result<Option<Entry>, String> {
     // pip's rule: the upper half of the external attributes is a Unix mode, whatever system is named.
     let mode = file.unix_mode().unwrap_or(0);
     let executable = mode & 0o170_000 == 0o100_000 && mode & 0o111 != 0;
-    Ok(Some(Entry { name: name.to_owned(), size: file.size(), executable }))
+    Ok(Some(Entry { name: name.into_owned(), size: file.size(), executable }))
 }
 
 /// Whether a path stays inside the folder that it is joined to, on any system.

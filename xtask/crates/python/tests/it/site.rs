@@ -15,6 +15,7 @@ fn every_file_has_its_place_its_bytes_and_its_record() {
         &[
             ("foo/__init__.py", "x = 1\n"),
             ("foo/tool.sh*", "#!/bin/sh\n"),
+            ("foo/é.py", "e\n"),
             ("{info}/entry_points.txt", ENTRY_POINTS),
             ("{info}/INSTALLER", "somebody\n"),
             ("{info}/direct_url.json", "{}"),
@@ -48,6 +49,7 @@ fn every_file_has_its_place_its_bytes_and_its_record() {
         format!("{SITE}/foo/plat.so"),
         format!("{SITE}/foo/pure.py"),
         format!("{SITE}/foo/tool.sh*"),
+        format!("{SITE}/foo/é.py"),
         "share/foo/a.txt".to_owned(),
     ];
     assert_eq!(listed, expected);

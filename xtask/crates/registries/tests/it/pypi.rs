@@ -214,7 +214,10 @@ fn uv_toml_is_read_as_uv_reads_it() {
         ["https://extra.example/simple", "https://more.example/simple", "https://corp.example/simple"]
     );
     assert_eq!((found.pypi[2].id.as_str(), found.pypi[2].found_in.as_str()), ("corp", "~/.config/uv/uv.toml line 9"));
-    assert_eq!(urls(&world.env("UV_NO_CONFIG", "1").discover().pypi), [DEFAULT]);
+    let world = world.env("UV_CONFIG_FILE", "/dev/null");
+    assert_eq!(urls(&world.discover().pypi), [DEFAULT]);
+    let world = world.env("UV_CONFIG_FILE", "/home/ann/.config/uv/uv.toml").env("UV_NO_CONFIG", "1");
+    assert_eq!(urls(&world.discover().pypi), [DEFAULT]);
 }
 
 #[test]

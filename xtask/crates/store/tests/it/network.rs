@@ -316,3 +316,21 @@ fn garbage_is_no_answer() {
         assert!(error.starts_with(&server.url(path)), "{error}");
     }
 }
+
+#[test]
+fn a_part_of_a_file_is_fetched_where_the_server_gives_parts() {
+    let body = bytes(7, 1000);
+    let server = Server::start({
+        let body = body.clone();
+        move |asked, conn| {
+            assert_eq!(asked.headers["range"], "bytes=900-999");
+            conn.answer("206 Partial Content", &["Content-Range: bytes 900-999/1000"], &body[900..])
+        }
+    });
+    let part = http().get_range(&Location::new(server.url("/wheel")), 900..1000).unwrap();
+    assert_eq!(part.as_deref(), Some(&body[900..]));
+    let whole = Server::start(|_, conn| conn.head("200 OK", &[], 3).and_then(|()| conn.send(b"abc")));
+    assert_eq!(http().get_range(&Location::new(whole.url("/wheel")), 1..2).unwrap(), None);
+    let gone = Server::start(|_, conn| conn.head("404 Not Found", &[], 0));
+    assert!(http().get_range(&Location::new(gone.url("/wheel")), 1..2).unwrap_err().is_absent());
+}
