@@ -49,6 +49,9 @@ fi
 say "cargo xtask smoke"
 "${clean[@]}" HOME="$work/home" cargo xtask smoke --junit "$work/smoke.xml"
 
+say "benchmarks, for information"
+HOME="$work/home" ci/bench.sh 1 || echo "the benchmarks could not be run to their end"
+
 [ "$(id -u)" = 0 ] || exit 0
 
 say "an image whose group write was removed on purpose fails"

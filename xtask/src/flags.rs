@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 #[command(after_help = "\
 First steps:
-  cargo xtask build-layers       build every image that needs no GPU (about 2 GB to fetch, some minutes)
+  cargo xtask build-layers       build every image that needs no GPU (2 GB to fetch, some minutes)
   cargo xtask smoke              run real Spark jobs in what was built
   cargo xtask run spark-k8s-runtime:3.5-3.5.7 -- spark-submit --version
 
@@ -57,7 +57,7 @@ pub(crate) struct Select {
 pub(crate) enum Command {
     /// Build images: base, custom, wrapper, layers, runtime
     BuildLayers(BuildLayers),
-    /// Build the custom image of one Spark version
+    /// Build the custom image of one Spark version, from the official release; Spark is not compiled
     BuildCustom(BuildCustom),
     /// Show what would be built, and why
     Plan(PlanArgs),

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        // As a shell reports a program that Ctrl-C ended.
+        if interrupt::is_set() { ExitCode::from(130) } else { ExitCode::FAILURE }
     })
 }

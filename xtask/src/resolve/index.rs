@@ -29,10 +29,13 @@ const LARGEST_METADATA: u64 = 16 << 20;
 /// All indexes, asked in their order; each project page is read once.
 pub(crate) struct SimpleIndex<'a> {
     machine: &'a Machine,
-    pages: Mutex<BTreeMap<(usize, PackageName), Arc<Vec<Offered>>>>,
+    pages: Mutex<BTreeMap<(usize, PackageName), Page>>,
     /// Metadata of wheels, by the address of the wheel.
     metadata: Mutex<BTreeMap<String, Vec<u8>>>,
 }
+
+/// The files of a project on one index.
+type Page = Arc<Vec<Offered>>;
 
 /// A file, and the index that offers it.
 #[derive(Debug, Clone)]
@@ -47,7 +50,7 @@ impl<'a> SimpleIndex<'a> {
     }
 
     /// The files of a project on one index, read once; nothing if the index does not have it.
-    fn page_of(&self, endpoint: usize, name: &PackageName) -> Result<Arc<Vec<Offered>>> {
+    fn page_of(&self, endpoint: usize, name: &PackageName) -> Result<Page> {
         let key = (endpoint, name.clone());
         let known = self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(page) = known {
@@ -61,7 +64,7 @@ impl<'a> SimpleIndex<'a> {
             Some(page) => python::simple::parse_page(&page.bytes, page.content_type.as_deref(), &page.url)?,
             None => Vec::new(),
         };
-        let page: Arc<Vec<Offered>> = Arc::new(files.into_iter().map(|file| Offered { endpoint, file }).collect());
+        let page: Page = Arc::new(files.into_iter().map(|file| Offered { endpoint, file }).collect());
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&page));
         Ok(page)
     }
@@ -71,7 +74,7 @@ impl<'a> SimpleIndex<'a> {
     ///
     /// # Errors
     /// An index does not answer, or no index is known. A project that no index has is an empty list.
-    pub(crate) fn page(&self, name: &PackageName) -> Result<Arc<Vec<Offered>>> {
+    pub(crate) fn page(&self, name: &PackageName) -> Result<Page> {
         self.machine.registries.require(&[Kind::Pypi])?;
         for endpoint in 0..self.machine.registries.pypi.len() {
             let page = self.page_of(endpoint, name)?;

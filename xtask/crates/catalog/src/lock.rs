@@ -85,7 +85,7 @@ pub enum LockError {
         /// The set.
         set: String,
         /// The artifact.
-        id: Coordinate,
+        id: String,
     },
 }
 
@@ -123,7 +123,7 @@ impl Lock {
         };
         for set in lock.sets.values() {
             if let Some(id) = set.members.iter().find(|id| !lock.artifacts.contains_key(id)) {
-                return Err(LockError::Dangling { set: set.name.clone(), id: id.clone() });
+                return Err(LockError::Dangling { set: set.name.clone(), id: id.to_string() });
             }
         }
         Ok(lock)

@@ -2,28 +2,7 @@
 
 use catalog::{Catalog, Source};
 
-const TABLE: &str = r#"
-epoch = 2026-01-31T00:00:00Z
-origin = "release"
-[versions]
-hadoop = "3.4.2"
-[debian]
-suites = ["bookworm"]
-components = ["main"]
-architecture = "amd64"
-python = "3.11"
-glibc = "2.36"
-[release.take]
-"deps/jars" = "jars"
-[spark."3.5.7"]
-scala = "2.12"
-[spark."4.1.0"]
-scala = "2.13"
-[unsupported."3.5.8"]
-reason = "nobody tried"
-[groups.gpu]
-about = "big"
-"#;
+const TABLE: &str = include_str!("table.toml");
 
 const BASE: &str = "name = \"base\"\nabout = \"a\"\ntags = [\"1\"]\n";
 

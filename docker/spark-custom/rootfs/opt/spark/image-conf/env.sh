@@ -17,6 +17,11 @@ if ! getent passwd "$(id -u)" > /dev/null 2>&1; then
   unset _library _identity
 fi
 
+# A container without a network (`docker run --network none`) has a name that leads nowhere, and Spark looks itself up.
+if [ -z "${SPARK_LOCAL_IP:-}" ] && ! getent hosts "$(hostname)" > /dev/null 2>&1; then
+  SPARK_LOCAL_IP=127.0.0.1
+fi
+
 # At the end of the class path: log4j2.properties and metrics.properties of the image are found when the conf folder,
 # which comes first, has none.
 case ":${SPARK_DIST_CLASSPATH:-}:" in
