@@ -82,6 +82,6 @@ for _ in $(seq "$rounds"); do
   mkdir "$work/cache"
   ln -s "$store/artifacts" "$work/cache/artifacts"
   ours=$(SPARK_IMAGES_CACHE=$PWD/$work/cache SPARK_IMAGES_OUT=$PWD/$work/out seconds \
-    /usr/bin/time -f '%M' -o "$work/memory" "$xtask" build-layers --offline)
+    /usr/bin/time -f '%M' -o "$work/memory" "$xtask" build-layers --offline 2> /dev/null)
   echo "ours $ours s, plain tools $theirs s ($unpacking to unpack, $hashing to write and hash), ratio $(ratio "$ours" "$theirs"), peak $(($(cat "$work/memory") / 1000)) MB"
 done

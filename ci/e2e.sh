@@ -66,7 +66,7 @@ grep -E 'random uid: (permissions|work_dir): ' "$work/broken.log"
 
 say "as another user, in another place"
 mkdir -p "$work/elsewhere/cache/artifacts"
-git clone --quiet --no-hardlinks "$source_tree" "$work/elsewhere/clone"
+git clone --quiet --no-hardlinks "$work/clone" "$work/elsewhere/clone"
 cp docker/versions.lock "$work/elsewhere/clone/docker/"
 # The fetched files are shared: they are named by their digests and compared with them.
 cp -rl "$work/home/.cache/spark-images/artifacts" "$work/elsewhere/cache/"
