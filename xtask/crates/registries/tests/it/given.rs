@@ -12,7 +12,7 @@ fn stronger_places_go_before_weaker_ones_for_each_kind_on_its_own() {
     );
     assert_eq!(urls(&world.discover().pypi), ["https://user.example"]);
     world =
-        world.file("/work/repo/docker/registries.toml", "pypi = [\"https://repo.example\", \"https://repo2.example\"]");
+        world.file("/src/repo/docker/registries.toml", "pypi = [\"https://repo.example\", \"https://repo2.example\"]");
     assert_eq!(urls(&world.discover().pypi), ["https://repo.example", "https://repo2.example"]);
     world =
         world.env("SPARK_IMAGES_REGISTRIES", "pypi=https://all.example  debian=https://d.example,https://e.example");
@@ -34,7 +34,7 @@ fn stronger_places_go_before_weaker_ones_for_each_kind_on_its_own() {
 fn empty_settings_and_files_say_nothing() {
     let found = World::new()
         .env("SPARK_IMAGES_PYPI", "")
-        .file("/work/repo/docker/registries.toml", "# pypi = \"https://registry.example\"\r\nmaven = []\r\n")
+        .file("/src/repo/docker/registries.toml", "# pypi = \"https://registry.example\"\r\nmaven = []\r\n")
         .env("PIP_INDEX_URL", "https://client.example/simple")
         .discover();
     assert_eq!(urls(&found.pypi), ["https://client.example/simple"]);
@@ -48,7 +48,7 @@ fn tables_hold_credentials_by_name_proxies_and_suites() {
                 { url = \"https://c.example/m\", username-env = \"WHO\", password-env = \"UNSET\", proxy = \"none\" },\r\n]\r\n\
                 debian = [{ url = \"https://d.example/apt\", suites = [\"bookworm\", \"trixie\"] }]\r\n";
     let found = World::new()
-        .file("/work/repo/docker/registries.toml", text)
+        .file("/src/repo/docker/registries.toml", text)
         .file("/home/ann/.config/spark-images/registries.toml", "extra-ca = [\"/etc/corp.pem\", \"~/own.pem\"]")
         .env("SPARK_IMAGES_CA", "/etc/corp.pem")
         .env("PW", "one")
@@ -60,13 +60,13 @@ fn tables_hold_credentials_by_name_proxies_and_suites() {
     assert_eq!(found.maven.iter().map(proxy).collect::<Vec<_>>(), ["", "http://proxy.example:3128", "direct"]);
     assert_eq!(
         (found.maven[0].id.as_str(), found.maven[0].found_in.as_str()),
-        ("corp", "/work/repo/docker/registries.toml line 3")
+        ("corp", "/src/repo/docker/registries.toml line 3")
     );
     assert!(warned(&found, &["line 5", "UNSET", "without credentials"]), "{:?}", found.warnings);
     assert_eq!(archives(&found.debian), ["https://d.example/apt bookworm"]);
     let paths: Vec<_> = found.extra_ca.iter().map(|ca| ca.path.as_str()).collect();
-    assert_eq!(paths, ["/etc/corp.pem", "/work/repo/docker/ca/corp.pem", "/home/ann/own.pem"]);
-    assert_eq!(found.extra_ca[1].found_in, "/work/repo/docker/registries.toml line 1");
+    assert_eq!(paths, ["/etc/corp.pem", "/src/repo/docker/ca/corp.pem", "/home/ann/own.pem"]);
+    assert_eq!(found.extra_ca[1].found_in, "/src/repo/docker/registries.toml line 1");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_mistake_in_what_was_stated_is_an_error_and_no_reason_to_look_elsewhere() {
         ("extra-ca = 1", "docker/registries.toml line 1: `extra-ca`: expected the path of a file"),
         ("pypi = \"file:///srv/simple\"", "docker/registries.toml line 1: `file:///srv/simple` cannot be the address"),
     ] {
-        let found = client().file("/work/repo/docker/registries.toml", text).discover();
+        let found = client().file("/src/repo/docker/registries.toml", text).discover();
         let problem = problem(&found, Kind::Pypi).unwrap_or_default();
         assert!(problem.contains(expected), "{text}: {problem}");
         assert!(!format!("{found:?}").contains("hidden"), "{found:?}");
@@ -138,7 +138,7 @@ fn a_mistake_does_not_touch_what_stronger_places_say() {
     let found = World::new()
         .flag("pypi=https://flag.example")
         .env("SPARK_IMAGES_REGISTRIES", "nonsense")
-        .file("/work/repo/docker/registries.toml", "=")
+        .file("/src/repo/docker/registries.toml", "=")
         .discover();
     assert_eq!(found.require(&[Kind::Pypi]), Ok(()));
     assert_eq!(problem(&found, Kind::Maven).unwrap(), "SPARK_IMAGES_REGISTRIES: `nonsense`: expected KIND=URL");
@@ -154,7 +154,7 @@ fn one_error_lists_all_that_is_missing_and_the_line_to_paste() {
     for line in [
         "  maven: looked at",
         "    --registry: not set",
-        "    /work/repo/docker/registries.toml: no such file",
+        "    /src/repo/docker/registries.toml: no such file",
         "    ~/.m2/settings.xml: no such file",
         "    PIP_INDEX_URL: not set",
         "    /etc/apt/sources.list: no such file",

@@ -18,7 +18,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::try_from(dir.path().to_path_buf()).unwrap();
         let machine =
-            Machine { env: Default::default(), home: Some("/home/ann".into()), root, repo: "/work/repo".into() };
+            Machine { env: Default::default(), home: Some("/home/ann".into()), root, repo: "/src/repo".into() };
         let suites = ["bookworm", "bookworm-updates", "bookworm-security"].map(str::to_owned);
         Self { _dir: dir, machine, flags: Vec::new(), suites: suites.into() }
     }
