@@ -68,9 +68,9 @@ say "as another user, in another place"
 mkdir -p "$work/elsewhere/cache/artifacts"
 git clone --quiet --no-hardlinks "$work/clone" "$work/elsewhere/clone"
 cp docker/versions.lock "$work/elsewhere/clone/docker/"
-# The fetched files are shared: they are named by their digests and compared with them.
+# The fetched files are shared, in a store that this user cannot write to.
 cp -rl "$work/home/.cache/spark-images/artifacts" "$work/elsewhere/cache/"
-find "$work/elsewhere" -type d -exec chown 65534:65534 {} +
+find "$work/elsewhere/clone" -type d -exec chown 65534:65534 {} +
 cp target/debug/xtask "$work/elsewhere/"
 other=(setpriv --reuid=65534 --regid=65534 --clear-groups env -u CI PATH="$work/bin" HOME="$work/elsewhere" \
   SPARK_IMAGES_CACHE="$work/elsewhere/cache" ../xtask)

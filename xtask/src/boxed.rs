@@ -11,7 +11,13 @@ use assemble::{Layout, oci::ImageConfig};
 use catalog::Image;
 use sandbox::{Cancel, Identity, Outcome, Root, Sandbox, Spec};
 
-use crate::{images::not_built, machine::store_folder, workspace::Workspace};
+use store::Store;
+
+use crate::{
+    images::not_built,
+    machine::{kept_folder, store_folder},
+    workspace::Workspace,
+};
 
 /// How often a run looks whether Ctrl-C was pressed.
 const POLL: Duration = Duration::from_millis(100);
@@ -32,7 +38,7 @@ impl Boxed {
         let found = layout.lookup(&name)?.with_context(|| not_built(image))?;
         let manifest = layout.manifest(&found)?;
         let config = layout.config(&manifest)?;
-        let sandbox = Sandbox::open(&store_folder()?.join("sandbox"))?;
+        let sandbox = Sandbox::open(&kept_folder(workspace, &Store::open(store_folder()?)?).join("sandbox"))?;
         let layers = sandbox.layers()?;
         for layer in &manifest.layers {
             // The layers of this layout are not compressed: the blob's digest is the diff_id.

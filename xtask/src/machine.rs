@@ -38,6 +38,12 @@ pub(crate) fn store_folder() -> Result<Utf8PathBuf> {
         .context("no folder to keep fetched files in\nset SPARK_IMAGES_CACHE to one")
 }
 
+/// Where what is made once of fetched files is kept: Spark homes, root filesystems, unpacked layers. In the store, so that
+/// all checkouts share it; in this checkout where the store cannot be written to.
+pub(crate) fn kept_folder(workspace: &Workspace, store: &Store) -> Utf8PathBuf {
+    if store.is_read_only() { workspace.kept() } else { store.root().to_owned() }
+}
+
 impl Machine {
     /// Looks at the machine. Opens no connection.
     pub(crate) fn look(workspace: &Workspace, global: &Global, catalog: &Catalog) -> Result<Self> {

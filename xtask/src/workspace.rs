@@ -55,6 +55,11 @@ impl Workspace {
         self.target().join("logs")
     }
 
+    /// Where what is made once of fetched files is kept when the store cannot be written to.
+    pub(crate) fn kept(&self) -> Utf8PathBuf {
+        self.target().join("kept")
+    }
+
     fn target(&self) -> Utf8PathBuf {
         let folder = std::env::var("SPARK_IMAGES_OUT").unwrap_or_else(|_| "target/spark-images".into());
         self.root.join(folder)

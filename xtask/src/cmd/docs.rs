@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, args: &DocsArgs) -> Result<ExitCode> {
         }
         changed += 1;
         if args.check {
-            print!("{}", similar::TextDiff::from_lines(&old, &new).unified_diff().header(path.as_str(), "rendered"));
+            print!("{}", diff(&old, &new, &path));
         } else {
             blob::write(&workspace.path(path.as_str()), new.as_bytes()).with_context(|| format!("writing {path}"))?;
             println!("wrote {path}");
@@ -44,6 +44,10 @@ pub(crate) fn run(global: &Global, args: &DocsArgs) -> Result<ExitCode> {
         (n, true) => bail!("{} the version table\nto write them: cargo xtask docs", not_fitting(n)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn diff(old: &str, new: &str, path: &Utf8Path) -> String {
+    similar::TextDiff::from_lines(old, new).unified_diff().header(path.as_str(), "rendered").to_string()
 }
 
 fn not_fitting(n: usize) -> String {
@@ -179,7 +183,8 @@ mod tests {
         let catalog = workspace.catalog().unwrap();
         for path in workspace.glob(&DOCUMENTS).unwrap() {
             let text = fs::read_to_string(workspace.path(path.as_str())).unwrap();
-            assert_eq!(render(&text, &path, &catalog).unwrap(), text, "{path}; to write it: cargo xtask docs");
+            let rendered = render(&text, &path, &catalog).unwrap();
+            assert!(rendered == text, "{}to write it: cargo xtask docs", diff(&text, &rendered, &path));
         }
     }
 

@@ -8,7 +8,7 @@ use blob::Digest;
 
 use crate::{
     flags::{Global, StoreCommand},
-    machine::store_folder,
+    machine::{kept_folder, store_folder},
     report::{progress::Board, text::count},
     stage,
     workspace::Workspace,
@@ -45,7 +45,7 @@ fn verify(global: &Global, repair: bool) -> Result<ExitCode> {
         }
     }
     let step = board.step("kept Spark homes and root filesystems", "verifying");
-    for fault in stage::verify(store.root())? {
+    for fault in stage::verify(&kept_folder(&workspace, &store))? {
         println!("{}: {}", fault.path, fault.what);
         found += 1;
         if repair {

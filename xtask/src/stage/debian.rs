@@ -16,6 +16,7 @@ use debian::{
 };
 
 use super::{Fault, ROOTFS, Stager};
+use crate::machine::kept_folder;
 
 /// Moved whenever the same packages and the same recipe give another tar.
 const FORMAT: u32 = 1;
@@ -42,7 +43,7 @@ pub(super) fn tar(stager: &Stager<'_>, recipe: &str, artifacts: &[&Artifact]) ->
     for artifact in artifacts {
         key.add(artifact.id.to_string(), artifact.sha256);
     }
-    let folder = stager.machine.store.root().join(ROOTFS);
+    let folder = kept_folder(stager.workspace, &stager.machine.store).join(ROOTFS);
     let path = folder.join(format!("{}.tar", key.fingerprint().hex()));
     let noted = path.with_extension("sha256");
     if let Some(entry) = kept(&path, &noted)? {

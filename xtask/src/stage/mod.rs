@@ -15,7 +15,11 @@ use assemble::{
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Stage};
 
-use crate::{fetch, machine::Machine, workspace::Workspace};
+use crate::{
+    fetch,
+    machine::{Machine, kept_folder},
+    workspace::Workspace,
+};
 
 /// Moved whenever the same inputs give another image, so that every image is built anew.
 const FORMAT: u32 = 1;
@@ -194,7 +198,7 @@ impl Stager<'_> {
         let (Origin::Release, [sdist]) = (self.locked.origin(), artifacts) else {
             bail!("origin `source` is not compiled here; build {} with `--origin release`", image.reference);
         };
-        let homes = self.machine.store.root().join(SPARK_HOMES);
+        let homes = kept_folder(self.workspace, &self.machine.store).join(SPARK_HOMES);
         let release = &self.locked.catalog().table.release;
         let home = spark_home::SparkHome::from_release(&homes, &self.path(sdist)?, &sdist.sha256, release)?;
         let left_out: Vec<glob::Pattern> =
