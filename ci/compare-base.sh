@@ -1,9 +1,10 @@
 #!/bin/bash
 # Compares the base image's root file system with the same packages installed by dpkg with their maintainer scripts.
 #
-#   sudo ci/compare-base.sh DEBS [CHILD-PACKAGE]
+#   sudo ci/compare-base.sh DEBS|locked [CHILD-PACKAGE]
 #
-# DEBS is a folder with the .deb files of the base. Every path that differs must stand in docker/base/differences.toml
+# DEBS is a folder with the .deb files of the base; `locked` takes those of docker/versions.lock, which `cargo xtask fetch
+# base` brings into the store. Every path that differs must stand in docker/base/differences.toml
 # with its reason, and every entry there must hold for something. Then the result is used: as root, as uid 185 and as a
 # random uid with gid 0; all packages are installed over themselves with their scripts; and where CHILD-PACKAGE is named,
 # it is installed by apt-get from the sources of this machine, as a derived image would.
@@ -21,6 +22,19 @@ child=${2:-}
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+if [ "$1" = locked ]; then
+  debs=$work/debs
+  mkdir "$debs"
+  python3 - "$(cargo xtask store path)" "$debs" << 'PYTHON'
+import os, sys, tomllib
+
+store, debs = sys.argv[1:]
+for artifact in tomllib.load(open("docker/versions.lock", "rb"))["artifact"]:
+    if artifact["id"].startswith("deb:"):
+        digest = artifact["sha256"].split(":")[1]
+        os.symlink(f"{store}/artifacts/{digest[:2]}/{digest}", f"{debs}/{os.path.basename(artifact['path'])}")
+PYTHON
+fi
 export SOURCE_DATE_EPOCH=1767225600
 say() { echo "== $*" >&2; }
 
