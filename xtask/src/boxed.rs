@@ -71,6 +71,11 @@ impl Boxed {
         Ok(spec)
     }
 
+    /// Whether the kernel enforces no owner and no group in runs of this sandbox.
+    pub(crate) fn uid_emulated(&self) -> bool {
+        self.sandbox.support().uid_emulated
+    }
+
     /// Runs it; Ctrl-C ends it and all that it started.
     pub(crate) fn run(&self, spec: Spec) -> Result<Outcome> {
         let cancel = Cancel::new();

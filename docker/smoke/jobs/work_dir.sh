@@ -14,7 +14,8 @@ work=/opt/spark/work-dir
 touch "$work/written" 2> /dev/null || fail "$work is not writable ($(stat -c '%u:%g %a' "$work"))"
 rm "$work/written"
 for folder in jars bin sbin python image-conf; do
-  if (( $(id -u) != 0 )) && [[ -w /opt/spark/$folder ]]; then
+  # Where a single uid is mapped every file seems to be the user's own, and nothing can be said about them.
+  if [[ -z ${SMOKE_UID_EMULATED:-} ]] && (( $(id -u) != 0 )) && [[ -w /opt/spark/$folder ]]; then
     fail "/opt/spark/$folder is writable"
   fi
 done

@@ -82,6 +82,9 @@ fn start(
     for (name, value) in &run.smoke.expect {
         spec.env.insert(format!("EXPECT_{name}"), value.clone());
     }
+    if boxed.uid_emulated() {
+        spec.env.insert("SMOKE_UID_EMULATED".to_owned(), "1".to_owned());
+    }
     let jobs = jobs.path()?;
     let read_only = |source: Utf8PathBuf, target: Utf8PathBuf| Mount::Bind { source, target, read_only: true };
     spec.mounts.push(read_only(jobs.to_owned(), IN_IMAGE.into()));
