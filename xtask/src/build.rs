@@ -81,7 +81,7 @@ impl Builder<'_> {
     }
 
     fn is_tagged(&self, image: &Image, built: &Built) -> bool {
-        let mut names = [&image.reference].into_iter().chain(&image.also).map(ToString::to_string);
+        let mut names = image.references().map(ToString::to_string);
         names.all(|name| self.tags.get(&name).is_some_and(|found| found.digest == built.record.manifest))
     }
 
@@ -140,7 +140,7 @@ impl Builder<'_> {
     }
 
     fn log_path(&self, image: &Image) -> Utf8PathBuf {
-        let name = image.reference.to_string().replace(['/', ':'], "_");
+        let name = image.reference.file_name();
         self.stager.workspace.logs().join(format!("build-{name}.log"))
     }
 
@@ -244,7 +244,7 @@ impl Builder<'_> {
                     .with_context(|| format!("looking at {}", layer.diff_id))?,
             );
         }
-        for reference in [&image.reference].into_iter().chain(&image.also) {
+        for reference in image.references() {
             self.layout.tag(&reference.to_string(), &built.image)?;
         }
         let size_of = |layers: &mut dyn Iterator<Item = &BuiltLayer>| layers.map(|layer| layer.descriptor.size).sum();

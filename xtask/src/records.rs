@@ -53,12 +53,12 @@ impl Records {
     }
 
     fn path(&self, image: &Image) -> Utf8PathBuf {
-        self.folder.join(format!("{}.json", image.reference.to_string().replace(['/', ':'], "_")))
+        self.folder.join(format!("{}.json", image.reference.file_name()))
     }
 
     /// The right to build an image. Waits for another run that builds it.
     pub(crate) fn lock(&self, image: &Image, cancel: &AtomicBool, waiting: &dyn Fn(&str)) -> Result<Guard> {
-        let name = image.reference.to_string().replace(['/', ':'], "_");
+        let name = image.reference.file_name();
         Ok(Store::open(&self.folder)?.lock(&name, cancel, waiting)?)
     }
 

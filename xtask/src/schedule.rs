@@ -27,6 +27,11 @@ pub(crate) enum Outcome<T> {
     Cancelled,
 }
 
+/// How many tasks run at once if nobody says: as many as there are processors.
+pub(crate) fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 struct State<T> {
     ready: BTreeSet<usize>,
     missing: Vec<usize>,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use assemble::Layout;
-use catalog::{Catalog, Coordinate, Image, LockedCatalog, Origin, Plan, Selection};
+use catalog::{Catalog, Coordinate, Image, LockedCatalog, Origin, Plan, Requests, Selection};
 
 use crate::{
     build::Builder,
@@ -11,7 +11,7 @@ use crate::{
     machine::{Machine, is_locked},
     records::Records,
     report::progress::Board,
-    resolve,
+    resolve, schedule,
     stage::Stager,
     workspace::Workspace,
 };
@@ -37,13 +37,14 @@ impl Session {
         let board = Board::new();
         let origin = origin.unwrap_or(catalog.table.origin);
         let may_write_lock = !is_locked(global) && !global.offline;
-        if may_write_lock && !workspace.lock_is_fresh(&catalog)? {
+        let mut lock = workspace.lock()?;
+        if may_write_lock && !lock.answers(&Requests::of(&catalog)) {
             board.say("the lock does not answer the table any more: locking what is new");
-            let lock = resolve::lock(&workspace, &machine, &catalog, &workspace.lock()?, &[], &board)?;
+            lock = resolve::lock(&workspace, &machine, &catalog, &lock, &[], &board)?;
             workspace.write_lock(&lock)?;
             board.say("docker/versions.lock was written; commit it");
         }
-        let locked = LockedCatalog::new(catalog, workspace.lock()?, origin)?;
+        let locked = LockedCatalog::new(catalog, lock, origin)?;
         Ok(Self { workspace, machine, locked, board, may_write_lock })
     }
 
@@ -58,7 +59,7 @@ impl Session {
         let records = Records::of(&layout);
         let tags = layout.list()?;
         let stager = Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked };
-        let layer_jobs = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let layer_jobs = schedule::processors().get();
         Ok(Builder { stager, layout, records, tags, board: &self.board, layer_jobs })
     }
 

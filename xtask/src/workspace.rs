@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Catalog, Lock, Requests, Source};
+use catalog::{Catalog, Lock, Source};
 
 /// A checkout.
 #[derive(Debug)]
@@ -131,11 +131,6 @@ impl Workspace {
     pub(crate) fn write_lock(&self, lock: &Lock) -> Result<()> {
         blob::write(&self.lock_path(), lock.to_text()?.as_bytes()).context("writing docker/versions.lock")?;
         Ok(())
-    }
-
-    /// Whether the lock answers the catalog.
-    pub(crate) fn lock_is_fresh(&self, catalog: &Catalog) -> Result<bool> {
-        Ok(self.lock()?.requests == Some(Requests::of(catalog).digest()))
     }
 }
 

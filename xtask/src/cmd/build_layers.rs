@@ -7,7 +7,7 @@ use catalog::{Decision, Selection};
 
 use crate::{
     flags::{BuildLayers, Global},
-    interrupt, report,
+    interrupt, report, schedule,
     session::Session,
 };
 
@@ -34,8 +34,7 @@ pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
         if args.why {
             report::plan::print(&plan, true);
         }
-        let jobs =
-            args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(std::num::NonZeroUsize::MIN);
+        let jobs = args.jobs.unwrap_or_else(schedule::processors);
         let finished = builder.run(&plan, jobs);
         if args.json {
             report::built::json(&finished)?

@@ -93,7 +93,7 @@ fn code(text: impl std::fmt::Display) -> String {
 }
 
 fn names(image: &Image) -> String {
-    [&image.reference].into_iter().chain(&image.also).map(code).collect::<Vec<_>>().join(", ")
+    image.references().map(code).collect::<Vec<_>>().join(", ")
 }
 
 fn images(catalog: &Catalog) -> String {

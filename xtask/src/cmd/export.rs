@@ -17,7 +17,7 @@ pub(crate) fn run(global: &Global, args: &ExportArgs) -> Result<ExitCode> {
     let layout = Layout::open(workspace.layout()).with_context(|| crate::images::not_built(image))?;
     let name = image.reference.to_string();
     let found = layout.lookup(&name)?.with_context(|| crate::images::not_built(image))?;
-    let names: Vec<String> = [&image.reference].into_iter().chain(&image.also).map(ToString::to_string).collect();
+    let names: Vec<String> = image.references().map(ToString::to_string).collect();
     let format = match args.format {
         ExportFormat::OciDir => Format::OciDir,
         ExportFormat::OciArchive => Format::OciArchive,

@@ -1,6 +1,6 @@
 //! `smoke`: real Spark jobs in the built images.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, process::ExitCode, time::Instant};
+use std::{collections::BTreeMap, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 use assemble::Layout;
@@ -10,6 +10,7 @@ use crate::{
     flags::{Global, SmokeArgs},
     interrupt,
     report::progress::Board,
+    schedule,
     smoke::{self, Case, report},
     workspace::Workspace,
 };
@@ -22,7 +23,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let images: Vec<_> = built.into_iter().map(|image| (image, catalog.smoke(image))).collect();
     let board = Board::new();
     let begin = Instant::now();
-    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let jobs = args.jobs.unwrap_or_else(schedule::processors);
     let mut cases = smoke::smoke(&workspace, &images, jobs, &board)?;
     cases.extend(missing);
     if cases.is_empty() {

@@ -10,7 +10,7 @@ use crate::{
     flags::{Global, StoreCommand},
     machine::{kept_folder, store_folder},
     report::{progress::Board, text::count},
-    stage,
+    schedule, stage,
     workspace::Workspace,
 };
 
@@ -55,7 +55,7 @@ fn verify(global: &Global, repair: bool) -> Result<ExitCode> {
     step.end("verified");
     if let Ok(layout) = Layout::open(workspace.layout()) {
         let step = board.step("built layers", "verifying");
-        let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let jobs = schedule::processors().get();
         for fault in layout.verify(jobs)? {
             println!("{}: corrupted: found {}", fault.path, fault.found);
             found += 1;

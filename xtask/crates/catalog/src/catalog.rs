@@ -334,7 +334,7 @@ impl<'a> Builder<'a> {
     fn same_tags(&self) {
         let mut seen: BTreeMap<ImageRef, &str> = BTreeMap::new();
         for draft in &self.images {
-            for reference in [&draft.image.reference].into_iter().chain(&draft.image.also) {
+            for reference in draft.image.references() {
                 if let Some(other) = seen.insert(reference.clone(), &draft.image.file) {
                     let place = draft.file.tags.first().unwrap_or(&draft.file.name);
                     let message = format!("two images are called {reference}: this one and one of {other}");

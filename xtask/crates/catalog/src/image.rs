@@ -151,7 +151,19 @@ pub struct PythonSet {
     pub on: Vec<String>,
 }
 
+impl ImageRef {
+    /// The reference as the name of a file.
+    pub fn file_name(&self) -> String {
+        self.to_string().replace(['/', ':'], "_")
+    }
+}
+
 impl Image {
+    /// All that the image is called, its first tag first.
+    pub fn references(&self) -> impl Iterator<Item = &ImageRef> {
+        std::iter::once(&self.reference).chain(&self.also)
+    }
+
     /// Path of the folder of the image file.
     pub fn folder(&self) -> &str {
         folder_of(&self.file)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use blob::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::coordinate::Coordinate;
+use crate::{coordinate::Coordinate, request::Requests};
 
 const HEADER: &str = "\
 # Written by `cargo xtask lock`: every byte that enters an image, by coordinate, size and digest.
@@ -127,6 +127,11 @@ impl Lock {
             }
         }
         Ok(lock)
+    }
+
+    /// Whether it answers exactly these requests.
+    pub fn answers(&self, requests: &Requests) -> bool {
+        self.requests == Some(requests.digest())
     }
 
     /// The text of the lock. The same lock always gives the same text.

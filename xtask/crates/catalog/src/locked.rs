@@ -67,7 +67,7 @@ impl LockedCatalog {
     /// The lock is stale: what it lacks and what it has too much.
     pub fn new(catalog: Catalog, lock: Lock, origin: Origin) -> Result<Self, Stale> {
         let requests = Requests::of(&catalog);
-        if lock.requests != Some(requests.digest()) {
+        if !lock.answers(&requests) {
             let stale = compare(&requests, &lock);
             return Err(stale);
         }

@@ -137,7 +137,7 @@ fn unknown(catalog: &Catalog, name: &str) -> SelectError {
 
 /// Whether `name` means this image.
 fn names(name: &str, image: &Image) -> bool {
-    let all = [&image.reference].into_iter().chain(&image.also);
+    let all = image.references();
     let mut texts = all.map(ToString::to_string).chain([image.id.clone(), image.reference.name.clone()]);
     let variant = image.variant.as_ref().map(|variant| format!("{}:{variant}", image.id));
     match name.strip_suffix('*') {

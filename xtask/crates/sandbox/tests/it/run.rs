@@ -63,14 +63,14 @@ fn the_command_is_who_it_should_be() {
     {
         let mut spec = bench.spec([], &["sh", "-c", script]);
         spec.user = Identity::of(&spec.root, user).unwrap();
-        spec.cwd = "/work/here".into();
+        spec.cwd = "/somewhere/new".into();
         let emulated = sandbox.support().uid_emulated;
         let groups = if emulated { gid.to_string() } else { groups.to_owned() };
         // Groups of the caller that cannot be given up show as the overflow group.
         let said = says(&sandbox, spec).replace(" 65534", "");
         let none = "0000000000000000";
         let rights = format!("CapInh:\t{none}\nCapPrm:\t{none}\nCapEff:\t{none}\nCapAmb:\t{none}\nNoNewPrivs:\t1\n");
-        assert_eq!(said, format!("{uid}\n{gid}\n{groups}\n1\n/work/here\n0022\n{rights}"), "{user}");
+        assert_eq!(said, format!("{uid}\n{gid}\n{groups}\n1\n/somewhere/new\n0022\n{rights}"), "{user}");
     }
 }
 
