@@ -80,6 +80,23 @@ pub struct FileBody {
     pub(crate) content: Content,
 }
 
+impl Body {
+    /// What an entry of an archive is. A hard link is another name of something else: then its target is the error.
+    pub(crate) fn of(kind: Kind, archive: &Arc<Archive>) -> Result<Self, String> {
+        Ok(match kind {
+            Kind::Dir => Self::Dir,
+            Kind::File { size, digest, offset } => {
+                let content = Content::Member { archive: archive.clone(), offset };
+                Self::File(FileBody { size, digest, content })
+            }
+            Kind::Symlink { target } => Self::Symlink { target },
+            Kind::Fifo => Self::Fifo,
+            Kind::Device { block, major, minor } => Self::Device { block, major, minor },
+            Kind::Hardlink { target } => return Err(target),
+        })
+    }
+}
+
 impl FileBody {
     /// The bytes of the file, compared with its digest.
     ///
@@ -250,16 +267,9 @@ impl Tree {
             if path.is_empty() || is_whiteout(&path) {
                 continue;
             }
-            let body = match kind {
-                Kind::Dir => Body::Dir,
-                Kind::File { size, digest, offset } => {
-                    let content = Content::Member { archive: archive.clone(), offset };
-                    Body::File(FileBody { size, digest, content })
-                }
-                Kind::Symlink { target } => Body::Symlink { target },
-                Kind::Fifo => Body::Fifo,
-                Kind::Device { block, major, minor } => Body::Device { block, major, minor },
-                Kind::Hardlink { target } => {
+            let body = match Body::of(kind, archive) {
+                Ok(body) => body,
+                Err(target) => {
                     let node = first.get(&target).or_else(|| self.node(&target)).cloned();
                     let node =
                         node.ok_or_else(|| format!("`{path}` is a hard link to `{target}`, which is not there"))?;

@@ -10,11 +10,10 @@ use crate::{
     error::Error,
     layer::{
         entry::{Entry, Kind},
-        tree::{AtRoot, Body, FileBody, Node},
+        tree::{AtRoot, Body, Node},
     },
     layout::Layout,
     path::{join, name, parent},
-    source::Content,
 };
 
 impl Copying<'_, '_> {
@@ -60,16 +59,9 @@ impl Copying<'_, '_> {
             return Ok(());
         }
         let path = join(folder, name(&entry.path));
-        let body = match entry.kind {
-            Kind::Dir => Body::Dir,
-            Kind::File { size, digest, offset } => {
-                let content = Content::Member { archive: archive.clone(), offset };
-                Body::File(FileBody { size, digest, content })
-            }
-            Kind::Symlink { target } => Body::Symlink { target },
-            Kind::Fifo => Body::Fifo,
-            Kind::Device { block, major, minor } => Body::Device { block, major, minor },
-            Kind::Hardlink { target } => {
+        let body = match Body::of(entry.kind, archive) {
+            Ok(body) => body,
+            Err(target) => {
                 let full = join(&self.follow(&join(root, parent(&target)))?, name(&target));
                 let node = self.edit.tree.node(&full).filter(|node| !node.is_dir()).cloned();
                 let node = node.ok_or_else(|| format!("`{path}` is a hard link to `{target}`, which is not there"))?;
