@@ -1,0 +1,50 @@
+//! The only place of this crate that starts a process: git, in a tree, to be asked.
+
+use std::io;
+
+use camino::Utf8Path;
+
+use crate::Error;
+
+/// What a caller of this program, such as a git hook, may have set and what would point git elsewhere.
+const FOREIGN: [&str; 11] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+];
+
+/// What `git ARGUMENTS` prints in `root`; none where it ends with status 1, with which `git config` says that a value is
+/// not set.
+pub(crate) fn git(root: &Utf8Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
+    let error = |reason: String| Error::Git { root: root.to_owned(), reason };
+    // A monitor is a program that the checkout's configuration names.
+    let arguments = ["-c", "core.fsmonitor=false"].iter().chain(arguments);
+    let mut expression = duct::cmd("git", arguments).dir(root).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
+    for name in FOREIGN {
+        expression = expression.env_remove(name);
+    }
+    // Where `.git` is no repository, git would go on to one further up, which is about other files.
+    if let Some(parent) = root.parent() {
+        expression = expression.env("GIT_CEILING_DIRECTORIES", parent);
+    }
+    let output = match expression.stdin_null().stdout_capture().stderr_capture().unchecked().run() {
+        Ok(output) => output,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            return Err(error("it is not installed, and the tree is a git checkout".into()));
+        }
+        Err(cause) => return Err(error(cause.to_string())),
+    };
+    match output.status.code() {
+        Some(0) => Ok(Some(output.stdout)),
+        Some(1) => Ok(None),
+        _ => Err(error(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
