@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Metadata},
     io::Read,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -40,6 +40,22 @@ pub(crate) enum Kind {
     Special = 5,
 }
 
+impl Kind {
+    fn of(mode: u32) -> Self {
+        match rustix::fs::FileType::from_raw_mode(mode) {
+            rustix::fs::FileType::Symlink => Self::Link,
+            rustix::fs::FileType::Directory => Self::Folder,
+            rustix::fs::FileType::RegularFile if mode & 0o100 != 0 => Self::Executable,
+            rustix::fs::FileType::RegularFile => Self::File,
+            _ => Self::Special,
+        }
+    }
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
 /// What tells that a file was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -57,20 +73,22 @@ impl Stat {
     pub(crate) const ABSENT: Self = Self { kind: Kind::Absent, size: 0, modified: 0, changed: 0, inode: 0 };
 
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let kind = match metadata.file_type() {
-            kind if kind.is_symlink() => Kind::Link,
-            kind if kind.is_dir() => Kind::Folder,
-            kind if !kind.is_file() => Kind::Special,
-            _ if metadata.permissions().mode() & 0o100 != 0 => Kind::Executable,
-            _ => Kind::File,
-        };
-        let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
-            kind,
+            kind: Kind::of(metadata.mode()),
             size: metadata.size(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
+        }
+    }
+
+    pub(crate) fn of_raw(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            kind: Kind::of(stat.st_mode),
+            size: stat.st_size as u64,
+            modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec as i64),
+            changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec as i64),
+            inode: stat.st_ino,
         }
     }
 

@@ -5,15 +5,19 @@
 //! twice within one tick of the file system's clock has the same times before and after.
 
 use std::{
+    ffi::CStr,
     fs,
-    sync::atomic::{AtomicBool, Ordering},
+    os::fd::{AsFd as _, BorrowedFd},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use blob::Digest;
 use camino::Utf8Path;
+use rustix::fs::{AtFlags, Mode, OFlags};
 
+use self::format::{Folder, View};
 use crate::{
     Error, Identity,
     identity::{self, Entry, Stat},
@@ -51,11 +55,11 @@ pub(crate) fn identity(root: &Utf8Path, path: &Utf8Path) -> Result<Identity, Err
     let of = format!("{root}\n{}", listing::environment());
     // Whatever changes from here on is read again the next time.
     let begun = now();
-    let known = fs::read(path).ok().and_then(|bytes| Memo::from_bytes(&bytes)).filter(|memo| memo.of == of);
+    let bytes = fs::read(path).unwrap_or_default();
+    let known = View::of(&bytes).filter(|view| view.of == of);
     let known = match known {
-        Some(memo) if memo.holds(root) => return Ok(memo.identity),
-        Some(memo) => memo,
-        None => Memo::of_nothing(),
+        Some(view) if view.holds(root) => return Ok(view.identity),
+        known => known.and_then(|view| view.to_memo()).unwrap_or_else(Memo::of_nothing),
     };
     let memo = known.brought_up_to_date(root, of, begun)?;
     blob::write(path, &memo.to_bytes()).map_err(Error::io("writing", path))?;
@@ -106,9 +110,8 @@ impl Memo {
         Ok(entries)
     }
 
-    /// Whether what was there is still there, and had been for some time when it was seen.
     fn is_settled(&self, was: &Stat, is: Stat) -> bool {
-        *was == is && was.modified.max(was.changed) < self.begun.saturating_sub(SETTLED)
+        is_settled(self.begun, was, is)
     }
 
     /// Whether the list of files is still right.
@@ -120,64 +123,57 @@ impl Memo {
             && ignores.all(|entry| self.is_settled(&entry.stat, at(&entry.path)))
             && self.folders.iter().all(|seen| self.is_settled(&seen.stat, at(&seen.path)))
     }
-
-    /// Whether all of it is still right. This is the way of every build with nothing to do: no allocation per file, and
-    /// several processors, for the time goes into the kernel's looking up of paths.
-    fn holds(&self, root: &Utf8Path) -> bool {
-        let holds = AtomicBool::new(true);
-        let check = |seen: &mut dyn Iterator<Item = (&str, &Stat)>| {
-            let mut path = format!("{root}/");
-            let base = path.len();
-            for (below, stat) in seen {
-                path.truncate(base);
-                path.push_str(below);
-                if !holds.load(Ordering::Relaxed) || !self.is_settled(stat, Stat::at(&path)) {
-                    holds.store(false, Ordering::Relaxed);
-                    return;
-                }
-            }
-        };
-        let workers = thread::available_parallelism().map_or(1, usize::from).min(4);
-        thread::scope(|scope| {
-            for files in self.files.chunks(self.files.len().div_ceil(workers).max(1)) {
-                let check = &check;
-                scope.spawn(move || check(&mut files.iter().map(|file| (file.path.as_str(), &file.stat))));
-            }
-            check(&mut self.folders.iter().map(|folder| (folder.path.as_str(), &folder.stat)));
-        });
-        holds.into_inner() && self.watched.iter().all(|seen| self.is_settled(&seen.stat, Stat::behind(&seen.path)))
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::Kind;
+/// Whether what was there when a memo was begun is still there, and had been for some time.
+fn is_settled(begun: i64, was: &Stat, is: Stat) -> bool {
+    *was == is && was.modified.max(was.changed) < begun.saturating_sub(SETTLED)
+}
 
-    fn memo() -> Memo {
-        let stat = Stat { kind: Kind::Executable, size: 3, modified: -1, changed: i64::MAX, inode: u64::MAX };
-        let seen = |path: &str| Seen { path: path.to_owned(), stat };
-        let identity = Identity { digest: Digest::of(b"x"), files: 1, bytes: 3 };
-        let files = vec![Entry { path: "é/f".into(), stat, digest: Digest::of(b"abc") }];
-        Memo {
-            of: "a\nb".into(),
-            begun: 7,
-            identity,
-            folders: vec![seen("")],
-            watched: vec![seen("/x"), seen("/y")],
-            files,
-        }
+impl View<'_> {
+    /// Whether all of it is still right. This is the way of every build with nothing to do. The time goes into the
+    /// kernel's looking up of paths: hence each file is looked up in its opened folder, and on several processors.
+    fn holds(&self, root: &Utf8Path) -> bool {
+        let Ok(root) =
+            rustix::fs::open(root.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        else {
+            return false;
+        };
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(folder) = self.folders.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !self.folder_holds(root.as_fd(), folder) {
+                    next.store(self.folders.len(), Ordering::Relaxed);
+                    return false;
+                }
+            }
+            true
+        };
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(4);
+        let hold = thread::scope(|scope| {
+            let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            others.into_iter().all(|other| other.join().is_ok_and(|holds| holds)) && own
+        });
+        let watched = |path: &CStr| path.to_str().map_or(Stat::ABSENT, Stat::behind);
+        hold && self.watched.iter().all(|(path, was)| is_settled(self.begun, was, watched(path)))
     }
 
-    #[test]
-    fn a_memo_is_read_as_it_was_written_or_not_at_all() {
-        let bytes = memo().to_bytes();
-        assert_eq!(Memo::from_bytes(&bytes), Some(memo()));
-        for end in 0..bytes.len() {
-            assert_eq!(Memo::from_bytes(&bytes[..end]), None);
-            let mut damaged = bytes.clone();
-            damaged[end] ^= 1;
-            assert_eq!(Memo::from_bytes(&damaged), None);
-        }
+    fn folder_holds(&self, root: BorrowedFd<'_>, folder: &Folder<'_>) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let holds = || {
+            let opened = rustix::fs::openat(root, folder.path, flags, Mode::empty())?;
+            if !is_settled(self.begun, &folder.stat, Stat::of_raw(&rustix::fs::fstat(&opened)?)) {
+                return Ok(false);
+            }
+            for (name, was, _) in folder.files() {
+                let is = rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                if !is_settled(self.begun, &was, Stat::of_raw(&is)) {
+                    return Ok(false);
+                }
+            }
+            Ok::<_, rustix::io::Errno>(true)
+        };
+        holds().unwrap_or(false)
     }
 }
