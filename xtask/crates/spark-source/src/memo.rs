@@ -51,10 +51,11 @@ struct Memo {
 }
 
 /// The identity of the tree at `root`, with what the memo at `path` knows, which is brought up to date.
-pub(crate) fn identity(root: &Utf8Path, path: &Utf8Path) -> Result<Identity, Error> {
+pub(crate) fn identity(root: &Utf8Path, path: &Utf8Path, now: SystemTime) -> Result<Identity, Error> {
     let of = format!("{root}\n{}", listing::environment());
     // Whatever changes from here on is read again the next time.
-    let begun = now();
+    let begun = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let begun = i64::try_from(begun.as_nanos()).unwrap_or(i64::MAX);
     let bytes = fs::read(path).unwrap_or_default();
     let known = View::of(&bytes).filter(|view| view.of == of);
     let known = match known {
@@ -64,11 +65,6 @@ pub(crate) fn identity(root: &Utf8Path, path: &Utf8Path) -> Result<Identity, Err
     let memo = known.brought_up_to_date(root, of, begun)?;
     blob::write(path, &memo.to_bytes()).map_err(Error::io("writing", path))?;
     Ok(memo.identity)
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl Memo {
@@ -175,5 +171,29 @@ impl View<'_> {
             Ok::<_, rustix::io::Errno>(true)
         };
         holds().unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Kind;
+
+    #[test]
+    fn what_was_written_when_the_memo_was_made_is_read_again() {
+        let begun = 1_000 * SETTLED;
+        let at = |modified, changed| Stat { kind: Kind::File, size: 1, modified, changed, inode: 1 };
+        let old = begun - SETTLED - 1;
+        assert!(is_settled(begun, &at(old, old), at(old, old)));
+        assert!(is_settled(begun, &Stat::ABSENT, Stat::ABSENT));
+        for racy in [at(old + 1, old), at(old, old + 1), at(begun, begun), at(begun + 1, 0)] {
+            assert!(!is_settled(begun, &racy, racy));
+        }
+        for changed in
+            [at(old - 1, old), at(old, old - 1), Stat { size: 2, ..at(old, old) }, Stat { inode: 2, ..at(old, old) }]
+        {
+            assert!(!is_settled(begun, &at(old, old), changed));
+        }
+        assert!(!is_settled(begun, &at(old, old), Stat { kind: Kind::Executable, ..at(old, old) }));
     }
 }

@@ -1,6 +1,6 @@
 //! A folder that is a Spark source tree.
 
-use std::sync::atomic::AtomicBool;
+use std::{sync::atomic::AtomicBool, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -53,7 +53,16 @@ impl Tree {
     /// Something cannot be read, is neither file nor folder nor link, has a name that is not UTF-8, or changes all the
     /// time; git does not answer; the memo cannot be written.
     pub fn identity(&self, memo: &Utf8Path) -> Result<Identity, Error> {
-        memo::identity(&self.root, memo)
+        self.identity_at(memo, SystemTime::now())
+    }
+
+    /// As [`Tree::identity`], at a time of the caller's. What changed less than two seconds before it, or after it, is
+    /// read again the next time: a time in the future makes a memo that can be wrong about files that are being written.
+    ///
+    /// # Errors
+    /// As [`Tree::identity`].
+    pub fn identity_at(&self, memo: &Utf8Path, now: SystemTime) -> Result<Identity, Error> {
+        memo::identity(&self.root, memo, now)
     }
 
     /// Copies what counts of the tree to `dest`, which must not exist and appears only when it is whole. Files get the
