@@ -98,6 +98,27 @@ pub(super) fn dearmor(text: &str, label: &'static str) -> Result<Vec<u8>, ArmorE
     BASE64_STANDARD.decode(body).map_err(|_| ArmorError::Base64(label))
 }
 
+/// The armoured blocks with this label in a text in which anything else may stand between them. Those that are cut off
+/// or damaged are passed over.
+pub(super) fn blocks(text: &str, label: &'static str) -> Vec<Vec<u8>> {
+    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+    let mut blocks = Vec::new();
+    let mut block: Option<String> = None;
+    for line in text.lines().map(str::trim_end) {
+        if line == begin {
+            block = Some(String::new());
+        }
+        if let Some(text) = &mut block {
+            text.push_str(line);
+            text.push('\n');
+        }
+        if line == end {
+            blocks.extend(block.take().and_then(|text| dearmor(&text, label).ok()));
+        }
+    }
+    blocks
+}
+
 fn expect(found: Option<&str>, expected: &str) -> Result<(), ArmorError> {
     match found {
         Some(line) if line.trim_end() == expected => Ok(()),
@@ -124,6 +145,14 @@ mod tests {
         assert_eq!(read.canonical(), b"a\r\n\r\n-b");
         assert_eq!(read.signatures, b"hallo");
         assert_eq!(cleartext(file.replace('\n', "\r\n").as_bytes()).unwrap(), read);
+    }
+
+    #[test]
+    fn blocks_are_found_between_other_text() {
+        let text = format!("keys of\n\n{SIGNATURE}pub 4096R\n{}\n{SIGNATURE}", &SIGNATURE[..40]);
+        assert_eq!(blocks(&text, "PGP SIGNATURE"), [b"hallo", b"hallo"]);
+        assert_eq!(blocks(&text.replace("aGFs", "a*Fs"), "PGP SIGNATURE").len(), 0);
+        assert_eq!(blocks(&text, "PGP PUBLIC KEY BLOCK").len(), 0);
     }
 
     #[test]

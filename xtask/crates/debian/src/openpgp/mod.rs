@@ -1,4 +1,4 @@
-//! As much of OpenPGP as it takes to verify a clear-signed file against a keyring.
+//! As much of OpenPGP as it takes to verify a clear-signed file, or a file and a signature beside it, against a keyring.
 //!
 //! RFC 9580 (<https://www.rfc-editor.org/rfc/rfc9580>), of which this reads version 4 keys and signatures, RSA from
 //! 2048 bits and Ed25519, with SHA-256, SHA-384 or SHA-512. Everything else is passed over as if it were not there, so
@@ -14,8 +14,10 @@
 //! at: which keys are trusted is decided by who chooses the keyring.
 
 mod armor;
+mod detached;
 mod keyring;
 mod packet;
 
 pub use armor::ArmorError;
+pub use detached::{DetachedError, SignedBy, verify_detached};
 pub use keyring::{KeyError, Keyring, VerifyError};

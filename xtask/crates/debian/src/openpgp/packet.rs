@@ -4,6 +4,7 @@ use ring::{digest, signature};
 use sha1::{Digest as _, Sha1};
 
 /// A packet: its type and its body.
+#[derive(Clone, Copy)]
 pub(super) struct Packet<'a> {
     pub(super) tag: u8,
     pub(super) body: &'a [u8],
@@ -86,6 +87,7 @@ pub(super) struct PublicKey {
     pub(super) created: u64,
     /// The low 64 bits of the fingerprint.
     pub(super) id: u64,
+    pub(super) fingerprint: [u8; 20],
     /// What goes into the hash of a signature over the key.
     pub(super) hashed: Vec<u8>,
     material: Material,
@@ -126,14 +128,20 @@ impl PublicKey {
         let mut hashed = vec![0x99];
         hashed.extend(u16::try_from(body.len()).ok()?.to_be_bytes());
         hashed.extend_from_slice(body);
-        let fingerprint = Sha1::digest(&hashed);
+        let fingerprint: [u8; 20] = Sha1::digest(&hashed).into();
         let id = fingerprint[12..].iter().fold(0, |id, byte| id << 8 | u64::from(*byte));
-        Some(Self { created: created as u64, id, hashed, material })
+        Some(Self { created: created as u64, id, fingerprint, hashed, material })
     }
 }
 
+/// Hash ids: RFC 9580, section 9.5.
+const SHA256: u8 = 8;
+const SHA384: u8 = 9;
+const SHA512: u8 = 10;
+
 /// What a signature is over, and says: RFC 9580, section 5.2.1.
 pub(super) mod kind {
+    pub(in crate::openpgp) const BINARY: u8 = 0x00;
     pub(in crate::openpgp) const TEXT: u8 = 0x01;
     pub(in crate::openpgp) const CERTIFICATIONS: std::ops::RangeInclusive<u8> = 0x10..=0x13;
     pub(in crate::openpgp) const SUBKEY_BINDING: u8 = 0x18;
@@ -243,13 +251,26 @@ impl Signature {
         Some(())
     }
 
+    /// Whether the hash is one that nobody can forge.
+    pub(super) fn is_strong(&self) -> bool {
+        matches!(self.hash, SHA256 | SHA384 | SHA512)
+    }
+
     /// Whether `key` made this signature over `message`.
     pub(super) fn verifies(&self, key: &PublicKey, message: &[u8]) -> bool {
-        /// Hash ids: RFC 9580, section 9.5.
-        const SHA256: u8 = 8;
-        const SHA384: u8 = 9;
-        const SHA512: u8 = 10;
-        let signed = [message, self.trailer.as_slice()].concat();
+        self.verifies_in_place(key, &mut message.to_vec())
+    }
+
+    /// As [`Signature::verifies`], without a copy of the message, which is the same afterwards.
+    pub(super) fn verifies_in_place(&self, key: &PublicKey, message: &mut Vec<u8>) -> bool {
+        let length = message.len();
+        message.extend_from_slice(&self.trailer);
+        let verifies = self.verifies_signed(key, message);
+        message.truncate(length);
+        verifies
+    }
+
+    fn verifies_signed(&self, key: &PublicKey, signed: &[u8]) -> bool {
         match (&key.material, self.algorithm) {
             (Material::Rsa { modulus, exponent }, RSA) => {
                 let parameters = match self.hash {
@@ -262,7 +283,7 @@ impl Signature {
                 let Some(missing) = modulus.len().checked_sub(self.value.len()) else { return false };
                 let value = [vec![0; missing], self.value.clone()].concat();
                 let components = signature::RsaPublicKeyComponents { n: modulus, e: exponent };
-                components.verify(parameters, &signed, &value).is_ok()
+                components.verify(parameters, signed, &value).is_ok()
             }
             (Material::Ed25519(point), EDDSA_LEGACY) => {
                 let hash = match self.hash {
@@ -272,7 +293,7 @@ impl Signature {
                     _ => return false,
                 };
                 let key = signature::UnparsedPublicKey::new(&signature::ED25519, point);
-                key.verify(digest::digest(hash, &signed).as_ref(), &self.value).is_ok()
+                key.verify(digest::digest(hash, signed).as_ref(), &self.value).is_ok()
             }
             _ => false,
         }
