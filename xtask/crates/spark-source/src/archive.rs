@@ -52,7 +52,7 @@ pub fn unpack(
     if unpacking.top.is_none() {
         return Err(unpacking.unexpected("one folder with the sources", "nothing".into()));
     }
-    unpacking.pending.commit()
+    unpacking.pending.commit_synced()
 }
 
 /// The archive's bytes, hashed and counted while they are read.

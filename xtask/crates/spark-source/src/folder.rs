@@ -62,22 +62,33 @@ impl Pending {
         self.links.push((path.to_owned(), target.to_owned()));
     }
 
-    /// Makes the links, syncs all of it and gives it its final name.
+    /// As [`Pending::commit`], with all of it on disk before it gets a name that outlives a crash of the machine.
+    pub(crate) fn commit_synced(mut self) -> Result<(), Error> {
+        self.make_links()?;
+        // One sync for thousands of files.
+        let sync = || rustix::fs::syncfs(File::open(&self.root)?).map_err(io::Error::from);
+        sync().map_err(Error::io("syncing", &self.root))?;
+        self.commit()
+    }
+
+    /// Makes the links and gives the folder its final name.
     pub(crate) fn commit(mut self) -> Result<(), Error> {
+        self.make_links()?;
+        let root = &self.root;
+        fs::set_permissions(root, Permissions::from_mode(0o755)).map_err(Error::io("making", root))?;
+        // An empty folder would be replaced: another process may have made one since.
+        fs::rename(root, &self.dest).map_err(Error::io("making", &self.dest))?;
+        // Its name is gone, so there is nothing to remove.
+        let _ = self.temporary.keep();
+        Ok(())
+    }
+
+    fn make_links(&mut self) -> Result<(), Error> {
         for (path, target) in std::mem::take(&mut self.links) {
             let at = self.root.join(&path);
             self.folder(path.rsplit_once('/').map_or("", |(above, _)| above)).map_err(Error::io("making", &at))?;
             symlink(target, &at).map_err(Error::io("making", &at))?;
         }
-        let root = &self.root;
-        fs::set_permissions(root, Permissions::from_mode(0o755)).map_err(Error::io("making", root))?;
-        // One sync for thousands of files; only then may the folder carry a name that is trusted.
-        let sync = || rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from);
-        sync().map_err(Error::io("syncing", root))?;
-        // An empty folder would be replaced: another process may have made one since.
-        fs::rename(root, &self.dest).map_err(Error::io("making", &self.dest))?;
-        // Its name is gone, so there is nothing to remove.
-        let _ = self.temporary.keep();
         Ok(())
     }
 }

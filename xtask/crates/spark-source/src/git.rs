@@ -21,13 +21,12 @@ const FOREIGN: [&str; 11] = [
     "GIT_CONFIG_COUNT",
 ];
 
-/// What `git ARGUMENTS` prints in `root`; none where it ends with status 1, with which `git config` says that a value is
-/// not set.
-pub(crate) fn git(root: &Utf8Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
+/// What `git ARGUMENTS` prints in `root`. A value that `git config` does not find is printed as nothing.
+pub(crate) fn git(root: &Utf8Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
     let error = |reason: String| Error::Git { root: root.to_owned(), reason };
     // A monitor is a program that the checkout's configuration names.
-    let arguments = ["-c", "core.fsmonitor=false"].iter().chain(arguments);
-    let mut expression = duct::cmd("git", arguments).dir(root).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
+    let safe = ["-c", "core.fsmonitor=false"].iter().chain(arguments);
+    let mut expression = duct::cmd("git", safe).dir(root).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
     for name in FOREIGN {
         expression = expression.env_remove(name);
     }
@@ -43,8 +42,8 @@ pub(crate) fn git(root: &Utf8Path, arguments: &[&str]) -> Result<Option<Vec<u8>>
         Err(cause) => return Err(error(cause.to_string())),
     };
     match output.status.code() {
-        Some(0) => Ok(Some(output.stdout)),
-        Some(1) => Ok(None),
+        Some(0) => Ok(output.stdout),
+        Some(1) if arguments.first() == Some(&"config") => Ok(output.stdout),
         _ => Err(error(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
     }
 }

@@ -78,7 +78,7 @@ struct Said {
 fn list_checkout(root: &Utf8Path) -> Result<Listing, Error> {
     let said = said(root)?;
     let ignored = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
-    let ignored = names(root, &git(root, &ignored)?.unwrap_or_default())?;
+    let ignored = names(root, &git(root, &ignored)?)?;
     let ignored: BTreeSet<String> =
         ignored.iter().filter_map(|name| name.strip_suffix('/')).map(str::to_owned).collect();
     let mut holds_tracked = BTreeSet::new();
@@ -127,7 +127,7 @@ pub(crate) fn is_gitignore(path: &str) -> bool {
 fn said(root: &Utf8Path) -> Result<Said, Error> {
     let mut said = Said::default();
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-t", "-z"];
-    for line in names(root, &git(root, &arguments)?.unwrap_or_default())? {
+    for line in names(root, &git(root, &arguments)?)? {
         match line.split_at_checked(2) {
             Some(("? ", path)) => match path.strip_suffix('/') {
                 Some(folder) => drop(said.foreign.insert(folder.to_owned())),
@@ -152,7 +152,7 @@ fn names(root: &Utf8Path, bytes: &[u8]) -> Result<Vec<String>, Error> {
 
 /// The files outside of the tree's own from which git takes what is tracked and what is ignored.
 fn configuration(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, Error> {
-    let lines = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+    let lines = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let paths = ["rev-parse", "--git-path", "index", "--git-path", "info/exclude", "--git-path", "config"];
     let mut watched: Vec<_> = lines(git(root, &paths)?).lines().map(|path| root.join(path)).collect();
     // In a worktree it is a file that says where the repository is. The folder changes with everything that git does.

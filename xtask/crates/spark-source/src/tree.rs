@@ -48,6 +48,7 @@ impl Tree {
     /// Where the tree is the top of a git checkout, git says what counts: what is tracked and there, and what is neither
     /// tracked nor ignored. Of the latter, as of all where there is no git, these are left out: `.git`, folders of
     /// editors, `dist` at the top, and `target` where no `src` is above it.
+    /// A submodule's files count as those of a folder without git; another repository within the tree does not count.
     ///
     /// # Errors
     /// Something cannot be read, is neither file nor folder nor link, has a name that is not UTF-8, or changes all the

@@ -109,6 +109,21 @@ fn other_repositories_below_are_left_out_and_worktrees_are_trees() {
 }
 
 #[test]
+fn a_submodule_is_a_folder_of_the_tree() {
+    let sample = checkout();
+    sample.git(&["init", "sub"]);
+    sample.write("sub/a", "x");
+    sample.git(&["-C", "sub", "add", "a"]);
+    sample.git(&["-C", "sub", "commit", "-m", "a"]);
+    assert!(!has(&sample, "sub/a"));
+    sample.git(&["add", "sub"]);
+    sample.write("sub/target/b", "x");
+    let counted = sample.counted();
+    let below: Vec<_> = counted.iter().filter(|path| path.starts_with("sub/")).collect();
+    assert_eq!(below, ["sub/a"]);
+}
+
+#[test]
 fn a_folder_that_is_no_checkout_but_lies_in_one_is_judged_by_itself() {
     let sample = Sample::new();
     let plain = sample.identity();

@@ -135,7 +135,7 @@ fn what_no_source_tree_has_is_named() {
 fn what_cannot_be_read_is_named() {
     let sample = Sample::new();
     let path = sample.root.join("core/src/main/scala/A.scala");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // Root reads what it likes.
     if fs::read(&path).is_err() {
         let error = sample.tree().identity(&sample.memo).unwrap_err();
