@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{advice::Advice, line, reader::Running};
+use super::{
+    advice::Advice,
+    line,
+    reader::{Finished, Running},
+};
 
 /// Error messages are not more than this in number; a broken header in Scala can make thousands.
 const MAX_ERRORS: usize = 100;
@@ -142,6 +146,7 @@ fn is_boilerplate(text: &str) -> bool {
         || text.starts_with("mvn <args> -rf ")
         || text == "COMPILATION ERROR :"
         || text == "@"
+        || text.ends_with("Some problems were encountered while processing the POMs:")
 }
 
 fn without_help(text: &str) -> &str {
@@ -155,7 +160,7 @@ fn without_help(text: &str) -> &str {
 pub(super) fn of<'a>(
     errors: &Errors,
     names: &BTreeMap<String, String>,
-    failed: impl Iterator<Item = &'a str>,
+    failed: impl Iterator<Item = &'a Finished>,
     advice: Vec<(Advice, String)>,
 ) -> Failure {
     let mut failure = Failure { left_out: errors.left_out, advice, ..Failure::default() };
@@ -166,9 +171,10 @@ pub(super) fn of<'a>(
             None => failure.errors.push(message.clone()),
         }
     }
-    for name in failed {
-        if !failure.projects.iter().any(|project| project.module == name) {
-            failure.projects.push(FailedProject { module: name.to_owned(), goal: None, sentence: String::new() });
+    for Finished { name, goal, .. } in failed {
+        if !failure.projects.iter().any(|project| project.module == *name) {
+            let (module, goal) = (name.clone(), goal.clone());
+            failure.projects.push(FailedProject { module, goal, sentence: String::new() });
         }
     }
     failure.unresolved.sort();

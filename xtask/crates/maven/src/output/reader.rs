@@ -47,6 +47,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// How long it took, in seconds: Maven's own figure once there is a summary, else the time between the lines.
     pub seconds: Option<f64>,
+    /// The last goal that it was heard in.
+    pub goal: Option<String>,
 }
 
 /// What a line has changed.
@@ -211,7 +213,7 @@ impl Reader {
             advice.push((by_exit, String::new()));
         }
         let failed = self.finished.iter().filter(|module| module.outcome == Outcome::Failure);
-        let mut failure = failure::of(&self.errors, &self.names, failed.map(|module| module.name.as_str()), advice);
+        let mut failure = failure::of(&self.errors, &self.names, failed, advice);
         if failure.projects.is_empty() && self.phase == Phase::Building {
             failure.projects = self.running.iter().map(failure::interrupted).collect();
         }
@@ -327,7 +329,7 @@ impl Reader {
         let name = known.cloned().unwrap_or_else(|| name.to_owned());
         match self.finished.iter_mut().find(|module| module.name == name) {
             Some(module) => (module.outcome, module.seconds) = (outcome, seconds.or(module.seconds)),
-            None => self.finished.push(Finished { name, outcome, seconds }),
+            None => self.finished.push(Finished { name, outcome, seconds, goal: None }),
         }
     }
 
@@ -340,7 +342,7 @@ impl Reader {
     fn end(&mut self, module: Running, at: Duration, outcome: Outcome) {
         let seconds = Some(at.saturating_sub(module.since).as_secs_f64());
         self.last_end = at;
-        self.finished.push(Finished { name: module.name, outcome, seconds });
+        self.finished.push(Finished { name: module.name, outcome, seconds, goal: module.goal });
     }
 
     /// Another run of Maven begins. What an earlier one said was an answer to the script.
