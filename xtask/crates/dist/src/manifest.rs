@@ -47,7 +47,7 @@ fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Maven>, D::
 
 impl Manifest {
     /// Hashes every jar below `folder` and finds its coordinates: in the local Maven repository by file name and
-    /// digest, else by the one `pom.properties` in the jar, or the one of several that fits the file name.
+    /// digest, else by the `pom.properties` in the jar that fits the file name.
     ///
     /// # Errors
     /// A file cannot be read, or a jar is damaged.
@@ -78,15 +78,13 @@ fn from_properties(archive: &mut Archive, file_name: &str) -> Result<Option<Mave
     };
     let at: Vec<usize> =
         archive.names().enumerate().filter(|(_, name)| is_properties(name)).map(|(index, _)| index).collect();
-    let mut found = Vec::new();
+    let mut fitting = Vec::new();
     for index in at {
-        found.extend(archive.text(index)?.and_then(|text| coordinate(&text)));
+        let maven = archive.text(index)?.and_then(|text| coordinate(&text));
+        fitting.extend(maven.and_then(|maven| with_classifier(maven, file_name)));
     }
-    let fitting: Vec<Maven> = found.iter().filter_map(|maven| with_classifier(maven, file_name)).collect();
-    Ok(match (&fitting[..], &found[..]) {
-        ([one], _) | ([], [one]) => Some(one.clone()),
-        _ => None,
-    })
+    // A single one is no proof: scala-compiler has none of its own, and that of the JLine it contains.
+    Ok(if fitting.len() == 1 { fitting.pop() } else { None })
 }
 
 fn coordinate(properties: &str) -> Option<Maven> {
@@ -98,10 +96,10 @@ fn coordinate(properties: &str) -> Option<Maven> {
 }
 
 /// `maven` with the classifier that the file name has more than artifact and version; nothing where it does not fit.
-fn with_classifier(maven: &Maven, file_name: &str) -> Option<Maven> {
+fn with_classifier(maven: Maven, file_name: &str) -> Option<Maven> {
     let start = format!("{}-{}", maven.artifact, maven.version);
     match file_name.strip_suffix(".jar")?.strip_prefix(&start)? {
-        "" => Some(maven.clone()),
-        rest => Some(Maven { classifier: Some(rest.strip_prefix('-')?.to_owned()), ..maven.clone() }),
+        "" => Some(maven),
+        rest => Some(Maven { classifier: Some(rest.strip_prefix('-')?.to_owned()), ..maven }),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Seek, Write},
+    io::{self, BufWriter, Read, Seek, Write},
 };
 
 use blob::Pending;
@@ -18,6 +18,9 @@ use zip::{
 
 use super::text;
 use crate::{Error, jar::Archive};
+
+/// In bytes; part of what decides the result.
+const CHUNK: usize = 1 << 18;
 
 /// What became of a jar.
 pub(super) enum Outcome {
@@ -139,7 +142,26 @@ fn copy<W: Write + Seek>(
     writer.start_file(&*entry.name, options)?;
     match new {
         Some(text) => writer.write_all(text.as_bytes())?,
-        None => drop(io::copy(&mut archive.zip.by_index(entry.index)?, writer)?),
+        None => in_chunks(&mut archive.zip.by_index(entry.index)?, writer)?,
     }
     Ok(())
+}
+
+/// Copies in chunks that are always full: what zlib-rs makes of the same bytes depends on how they are cut, and a reader
+/// that inflates cuts them as their compressed form lies in the file.
+fn in_chunks(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let mut filled = 0;
+        while filled < CHUNK {
+            match reader.read(&mut buffer[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        writer.write_all(&buffer[..filled])?;
+        if filled < CHUNK {
+            return Ok(());
+        }
+    }
 }
