@@ -48,6 +48,11 @@ impl Layers {
         Ok(Self { folder, owned })
     }
 
+    /// Whether the layer is unpacked.
+    pub fn has(&self, diff_id: Digest) -> bool {
+        self.folder.join(diff_id.hex()).exists()
+    }
+
     /// Makes sure that the layer `diff_id` is unpacked, from its uncompressed tar file. The bytes are verified while they
     /// are read. One process unpacks a layer, others wait for it. Returns whether there was anything to do.
     ///
@@ -110,7 +115,10 @@ impl Layers {
         if diff_ids.is_empty() {
             return Err(Error::Spec("a root file system needs one layer at least".to_owned()));
         }
-        let layers: Result<Vec<Layer>, Error> = diff_ids.iter().map(|&diff_id| self.layer(diff_id)).collect();
+        // A layer that comes again brings all that it brought before, and overlayfs takes no folder twice.
+        let last = |&(place, diff_id): &(usize, &Digest)| !diff_ids[place + 1..].contains(diff_id);
+        let distinct = diff_ids.iter().enumerate().filter(last);
+        let layers: Result<Vec<Layer>, Error> = distinct.map(|(_, &diff_id)| self.layer(diff_id)).collect();
         Ok(Root::new(layers?.into_iter().map(Arc::new).collect()))
     }
 

@@ -372,3 +372,14 @@ fn users_are_resolved_as_by_an_engine() {
     assert_eq!(Identity::of(&bare, "185:5").unwrap(), Identity { gid: 5, ..Identity::unknown(185) });
     assert_eq!(Identity::of(&bare, "").unwrap(), Identity::unknown(0));
 }
+
+#[test]
+fn a_layer_may_come_twice() {
+    let bench = Bench::new();
+    let Some(sandbox) = bench.sandbox() else { return };
+    let twice = || Archive::new().file("f", "1").file(".wh.gone", "");
+    let between = Archive::new().file("f", "2").file("g", "2").file("gone", "2");
+    let spec = bench.spec([twice(), between, twice()], &["sh", "-c", "cat /f /g; ls /gone 2>/dev/null || echo gone"]);
+    assert_eq!(text(&spec.root, "/f").as_deref(), Some("1"));
+    assert_eq!(says(&sandbox, spec), "12gone\n");
+}
