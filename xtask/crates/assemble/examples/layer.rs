@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         epoch: 0,
         platform: &"linux/amd64".parse()?,
         jobs: 2,
+        running: None,
     };
     let begin = Instant::now();
     let built = assemble::build(&layout, &request)?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     context::Context,
-    dockerfile::{Dockerfile, Expand},
+    dockerfile::{Dockerfile, Expand, Instruction, Located},
     error::{Error, Problem, Problems, Result},
     image,
     layer::{
@@ -19,7 +19,8 @@ use crate::{
     },
     layout::Layout,
     oci::{Container, Descriptor, ImageConfig, Manifest, media_type, rfc3339},
-    stage::{Layer, State, Surroundings},
+    run::Running,
+    stage::{Layer, State, Surroundings, is_proxy, objection},
 };
 
 use graph::{Base, Graph, Node};
@@ -47,6 +48,8 @@ pub struct Request<'r> {
     pub platform: &'r Platform,
     /// How many layers are written at once.
     pub jobs: usize,
+    /// What runs commands; without it a RUN is refused.
+    pub running: Option<&'r Running<'r>>,
 }
 
 /// A processor and an operating system, in Go's words: `linux/amd64`, `linux/arm64/v8`.
@@ -107,6 +110,18 @@ pub struct BuiltLayer {
     pub origin: Origin,
 }
 
+impl BuiltLayer {
+    fn new(Written { digest, size, cached }: Written, created_by: &str) -> Self {
+        let media_type = media_type::LAYER.to_owned();
+        Self {
+            descriptor: Descriptor { media_type, digest, size, annotations: BTreeMap::new() },
+            diff_id: digest,
+            created_by: created_by.to_owned(),
+            origin: if cached { Origin::Cached } else { Origin::Written },
+        }
+    }
+}
+
 /// How a layer came to be in the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
@@ -129,9 +144,10 @@ pub fn build(layout: &Layout, request: &Request<'_>) -> Result<Built> {
     let mut problems = Vec::new();
     let globals = builder.globals(&mut problems);
     let graph = Graph::new(layout, request, &dockerfile, &globals, &mut problems)?;
+    builder.object(&graph, &mut problems);
     // With a base that is not known there is no tree to look into, and all that came after would be guesses.
     builder.check(problems)?;
-    let key = memo::key(request, &graph.images)?;
+    let key = memo::key(request, &graph.images, builder.emulated(&graph)?)?;
     if let Some(built) = memo::find(layout, &key)? {
         return Ok(built);
     }
@@ -166,6 +182,7 @@ impl Builder<'_> {
         }
         let (context, empty) = (self.request.context.tree(self.request.epoch), Tree::default());
         let around = Surroundings {
+            file: self.request.name,
             layout: self.layout,
             escape: self.dockerfile.escape,
             epoch: self.request.epoch,
@@ -181,20 +198,51 @@ impl Builder<'_> {
                 Base::Stage(base) => done[base].child(),
                 Base::Image(name) => images[name].state(),
             };
-            for (number, instruction) in self.dockerfile.stages[index].instructions.iter().enumerate() {
-                let from = node.sources.get(&number).map(|source| match source {
-                    Base::Scratch => &empty,
-                    Base::Stage(stage) => &done[stage].tree,
-                    Base::Image(name) => &images[name].tree,
-                });
-                if let Err(message) = state.run(&instruction.value, from, &around) {
-                    problems.push(Problem { line: instruction.line, message });
+            let tree = |source: &Base| match source {
+                Base::Scratch => &empty,
+                Base::Stage(stage) => &done[stage].tree,
+                Base::Image(name) => &images[name].tree,
+            };
+            for (number, Located { line, value }) in self.dockerfile.stages[index].instructions.iter().enumerate() {
+                let from = node.sources.range((number, 0)..=(number, usize::MAX));
+                let from: BTreeMap<usize, &Tree> = from.map(|((_, place), source)| (*place, tree(source))).collect();
+                if let (Instruction::Run(run), Some(running)) = (value, self.request.running) {
+                    // Nothing is run while something is known to be wrong.
+                    self.check(std::mem::take(&mut problems))?;
+                    let run = Located { line: *line, value: run };
+                    state.execute(&run, &from, &around, running, self.request.jobs)?;
+                } else if let Err(message) = state.run(value, from.get(&0).copied(), &around) {
+                    problems.push(Problem { line: *line, message });
                 }
             }
             done.insert(index, state);
         }
         self.check(problems)?;
         Ok(done.remove(&graph.target).unwrap_or_else(|| self.scratch()))
+    }
+
+    /// Finds what is wrong with any RUN that is needed, before the first is run.
+    fn object(&self, graph: &Graph, problems: &mut Vec<Problem>) {
+        for instruction in graph.needed.keys().flat_map(|&index| &self.dockerfile.stages[index].instructions) {
+            if let Instruction::Run(run) = &instruction.value
+                && let Some(message) = objection(run, self.request.running)
+            {
+                problems.push(Problem { line: instruction.line, message });
+            }
+        }
+    }
+
+    /// Whether commands run with one mapped user, if any is to run: what they make may then belong to others.
+    fn emulated(&self, graph: &Graph) -> Result<Option<bool>> {
+        let mut needed = graph.needed.keys().flat_map(|&index| &self.dockerfile.stages[index].instructions);
+        let run = needed.find(|instruction| matches!(instruction.value, Instruction::Run(_)));
+        let Some((run, running)) = run.zip(self.request.running) else { return Ok(None) };
+        running.runner.uid_emulated().map(Some).map_err(|source| Error::Runner {
+            file: self.request.name.to_owned(),
+            line: run.line,
+            command: "RUN".to_owned(),
+            source,
+        })
     }
 
     fn check(&self, mut problems: Vec<Problem>) -> Result<()> {
@@ -246,7 +294,6 @@ impl Builder<'_> {
     }
 
     fn unused(&self, needed: &BTreeMap<usize, Node>) -> Vec<String> {
-        use crate::dockerfile::Instruction;
         let instructions = needed.keys().flat_map(|&index| &self.dockerfile.stages[index].instructions);
         let in_stages = instructions.filter_map(|instruction| match &instruction.value {
             Instruction::Arg(args) => Some(args),
@@ -257,14 +304,15 @@ impl Builder<'_> {
             .flatten()
             .map(|arg| arg.name.as_str())
             .collect();
-        self.request.args.keys().filter(|name| !declared.contains(&name.as_str())).cloned().collect()
+        let unused = |name: &&String| !declared.contains(&name.as_str()) && !is_proxy(name);
+        self.request.args.keys().filter(unused).cloned().collect()
     }
 
     /// Writes the layers that are not there yet, and completes the configuration.
     fn write(&self, state: State) -> Result<(Vec<BuiltLayer>, ImageConfig)> {
         let plans = state.layers.iter().filter_map(|layer| match layer {
             Layer::Planned { plan, .. } => Some(&**plan),
-            Layer::Inherited { .. } => None,
+            Layer::Inherited { .. } | Layer::Made { .. } => None,
         });
         let plans: Vec<_> = plans.collect();
         let mut written = write::write_all(self.layout, &plans, self.request.jobs)?.into_iter();
@@ -278,15 +326,10 @@ impl Builder<'_> {
                     origin: Origin::Base,
                 },
                 Layer::Planned { created_by, .. } => {
-                    let Some(Written { digest, size, cached }) = written.next() else { continue };
-                    let media_type = media_type::LAYER.to_owned();
-                    BuiltLayer {
-                        descriptor: Descriptor { media_type, digest, size, annotations: BTreeMap::new() },
-                        diff_id: digest,
-                        created_by: created_by.clone(),
-                        origin: if cached { Origin::Cached } else { Origin::Written },
-                    }
+                    let Some(written) = written.next() else { continue };
+                    BuiltLayer::new(written, created_by)
                 }
+                Layer::Made { written, created_by } => BuiltLayer::new(*written, created_by),
             });
         }
         let mut config = state.config;

@@ -69,6 +69,44 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A command of a RUN that failed.
+    #[error("{file}:{line}: `{command}` failed with exit code {code}{}", told(.output, .note.as_deref()))]
+    Failed {
+        /// The name of the Dockerfile.
+        file: String,
+        /// The line on which the instruction begins.
+        line: usize,
+        /// What was run.
+        command: String,
+        /// The exit code.
+        code: i32,
+        /// The last lines that it printed.
+        output: Vec<String>,
+        /// What is known of the cause.
+        note: Option<String>,
+    },
+    /// A command of a RUN that was interrupted. Nothing of it was kept.
+    #[error("{file}:{line}: `{command}` was interrupted; nothing of it was kept")]
+    Interrupted {
+        /// The name of the Dockerfile.
+        file: String,
+        /// The line on which the instruction begins.
+        line: usize,
+        /// What was run.
+        command: String,
+    },
+    /// A command of a RUN that could not be run.
+    #[error("{file}:{line}: `{command}` could not be run")]
+    Runner {
+        /// The name of the Dockerfile.
+        file: String,
+        /// The line on which the instruction begins.
+        line: usize,
+        /// What should have been run.
+        command: String,
+        /// Why not.
+        source: crate::run::RunnerError,
+    },
     /// Something is already there, and nobody said that it may be replaced.
     #[error("{path} exists already; remove it, name another one, or say that it may be replaced")]
     Exists {
@@ -98,6 +136,13 @@ impl Error {
     pub(crate) fn damaged(path: &Utf8Path, expected: (Digest, u64), found: (Digest, u64)) -> Self {
         Self::Damaged { path: path.to_owned(), expected: sized(expected), found: sized(found) }
     }
+}
+
+/// The last words of a command, and what is known of why it failed.
+fn told(output: &[String], note: Option<&str>) -> String {
+    let lines = output.iter().map(|line| format!("\n    {line}"));
+    let note = note.map(|note| format!("\n{note}"));
+    lines.chain(note).collect()
 }
 
 /// `1234 bytes of sha256:…`

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use blob::Digest;
+
 use crate::{
     archive::Archive,
     error::{Error, Result},
@@ -59,12 +61,22 @@ pub(crate) fn load(layout: &Layout, image: &Descriptor) -> Result<Loaded> {
 fn tree_of(layout: &Layout, manifest: &Manifest) -> Result<Tree> {
     let mut tree = Tree::default();
     for layer in &manifest.layers {
-        let path = layout.blob_path(&layer.digest);
-        let content = Content::Source(Source::Path(path.clone()));
-        let promise = Promise { digest: layer.digest, size: layer.size };
-        let archive = Arc::new(Archive::layer(layout, path.as_str(), &content, promise)?);
-        let entries = archive.entries()?;
-        tree.apply(entries, &archive).map_err(|reason| Error::Archive { name: path.to_string(), reason })?;
+        apply(layout, &mut tree, layer.digest, layer.size)?;
     }
     Ok(tree)
+}
+
+/// Applies a layer that is in the layout.
+pub(crate) fn apply(layout: &Layout, tree: &mut Tree, digest: Digest, size: u64) -> Result<()> {
+    let archive = Arc::new(archive(layout, digest, size)?);
+    let entries = archive.entries()?;
+    let wrong = |reason| Error::Archive { name: archive.name().to_owned(), reason };
+    tree.apply(entries, &archive).map_err(wrong)
+}
+
+/// A layer that is in the layout.
+pub(crate) fn archive(layout: &Layout, digest: Digest, size: u64) -> Result<Archive> {
+    let path = layout.blob_path(&digest);
+    let content = Content::Source(Source::Path(path.clone()));
+    Archive::layer(layout, path.as_str(), &content, Promise { digest, size })
 }

@@ -6,8 +6,8 @@
 //! not seen before are written, in one pass from where their files' bytes lie; and a manifest names them all. The same
 //! inputs give the same bytes on every machine: entries are sorted, owners are numbers, and time is an argument.
 //!
-//! The semantics are BuildKit's. This crate knows nothing of what the images are for, starts no process and opens no
-//! socket.
+//! RUN needs a [`run::Runner`], which the caller brings. The semantics are BuildKit's. This crate knows nothing of what the
+//! images are for, starts no process and opens no socket.
 
 mod archive;
 mod build;
@@ -21,6 +21,7 @@ mod layer;
 pub mod layout;
 pub mod oci;
 mod path;
+pub mod run;
 mod source;
 mod stage;
 

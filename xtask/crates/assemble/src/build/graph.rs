@@ -22,8 +22,9 @@ pub(super) struct Graph {
 /// A stage that is needed.
 pub(super) struct Node {
     pub(super) base: Base,
-    /// What the `--from` of an instruction names, by the instruction's place in the stage.
-    pub(super) sources: BTreeMap<usize, Base>,
+    /// What the `--from` of an instruction and the `from` of its mounts name, by the instruction's place in the stage and
+    /// the mount's in the instruction.
+    pub(super) sources: BTreeMap<(usize, usize), Base>,
 }
 
 /// What a name means.
@@ -77,7 +78,7 @@ impl Graph {
         let tagged = layout.list()?;
         for (&index, node) in &self.needed {
             let stage = &dockerfile.stages[index];
-            let lines = node.sources.iter().map(|(&number, source)| (source, stage.instructions[number].line));
+            let lines = node.sources.iter().map(|(&(number, _), source)| (source, stage.instructions[number].line));
             for (base, line) in lines.chain([(&node.base, stage.line)]) {
                 let Base::Image(name) = base else { continue };
                 if self.images.contains_key(name) {
@@ -111,12 +112,16 @@ impl Resolver<'_> {
         let stage = &self.dockerfile.stages[index];
         let mut sources = BTreeMap::new();
         for (number, instruction) in stage.instructions.iter().enumerate() {
-            if let Instruction::Copy(copy) = &instruction.value
-                && let Some(from) = &copy.from
-            {
+            let names: Vec<_> = match &instruction.value {
+                Instruction::Copy(copy) => vec![&copy.from],
+                Instruction::Run(run) => run.mounts.iter().map(|mount| &mount.from).collect(),
+                _ => Vec::new(),
+            };
+            for (place, from) in names.into_iter().enumerate() {
+                let Some(from) = from else { continue };
                 match self.source(from, index) {
                     Ok(source) => {
-                        sources.insert(number, source);
+                        sources.insert((number, place), source);
                     }
                     Err(message) => problems.push(Problem { line: instruction.line, message }),
                 }

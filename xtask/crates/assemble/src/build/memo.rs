@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The rules by which images are built. A change of what any instruction does is a change of this.
-const RULES: &str = "build 1";
+const RULES: &str = "build 2";
 
 #[derive(Serialize, Deserialize)]
 struct Memo {
@@ -28,7 +28,11 @@ struct Memo {
 }
 
 /// The digest of all that decides the image.
-pub(super) fn key(request: &Request<'_>, images: &BTreeMap<String, Descriptor>) -> Result<Digest> {
+pub(super) fn key(
+    request: &Request<'_>,
+    images: &BTreeMap<String, Descriptor>,
+    emulated: Option<bool>,
+) -> Result<Digest> {
     let images: BTreeMap<_, _> = images.iter().map(|(name, image)| (name, image.digest)).collect();
     let decides = (
         RULES,
@@ -36,6 +40,7 @@ pub(super) fn key(request: &Request<'_>, images: &BTreeMap<String, Descriptor>) 
         request.context.digest(),
         (request.args, request.target, images, request.labels),
         (request.epoch, request.platform.to_string()),
+        (emulated, request.running.is_some_and(|running| running.network)),
     );
     Ok(Digest::of(&to_bytes(&decides)?))
 }

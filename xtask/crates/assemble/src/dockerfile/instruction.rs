@@ -1,6 +1,6 @@
 //! The instructions that are understood, before their variables are expanded.
 
-use super::Heredoc;
+use super::{Heredoc, run::Run};
 use crate::oci::Healthcheck;
 
 /// A Dockerfile.
@@ -43,6 +43,7 @@ pub(crate) enum Instruction {
     Expose(Vec<String>),
     Healthcheck(Healthcheck),
     Label(Vec<Pair>),
+    Run(Run),
     Shell(Vec<String>),
     StopSignal(String),
     User(String),
@@ -64,7 +65,7 @@ pub(crate) struct Pair {
     pub(crate) value: String,
 }
 
-/// What CMD and ENTRYPOINT run.
+/// What CMD, ENTRYPOINT and RUN run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommandLine {
     /// A program and its arguments.

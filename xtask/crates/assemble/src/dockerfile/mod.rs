@@ -8,8 +8,10 @@ mod expand;
 mod instruction;
 mod lines;
 mod parse;
+mod run;
 mod words;
 
 pub(crate) use expand::Expand;
-pub(crate) use instruction::{Arg, CommandLine, Copy, Dockerfile, Instruction, Pair, copy_text, quoted_list};
+pub(crate) use instruction::{Arg, CommandLine, Copy, Dockerfile, Instruction, Located, Pair, copy_text, quoted_list};
 pub(crate) use lines::Heredoc;
+pub(crate) use run::{Mount, MountKind, Network, Run, Sharing};

@@ -4,6 +4,7 @@ use super::{
     Heredoc,
     instruction::{Arg, CommandLine, Copy, Dockerfile, Instruction, Located, Pair, Stage},
     lines::{self, Line, heredoc_word},
+    run::Run,
     words,
 };
 use crate::{
@@ -12,11 +13,11 @@ use crate::{
 };
 
 /// What is understood, for who wrote something else.
-const KNOWN: &str = "ADD, ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, FROM, HEALTHCHECK, LABEL, SHELL, STOPSIGNAL, USER, \
-                     VOLUME and WORKDIR";
+const KNOWN: &str = "ADD, ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, FROM, HEALTHCHECK, LABEL, RUN, SHELL, STOPSIGNAL, \
+                     USER, VOLUME and WORKDIR";
 
 /// What an instruction is, or what is wrong with it.
-type Parsed<T> = Result<T, String>;
+pub(super) type Parsed<T> = Result<T, String>;
 
 impl Dockerfile {
     /// Parses the text of a Dockerfile; `file` is its name in errors.
@@ -104,10 +105,7 @@ impl Words<'_> {
                 Instruction::Volume(paths.into_iter().map(|path| path.trim().to_owned()).collect())
             }
             "WORKDIR" => Instruction::Workdir(self.one()?),
-            "RUN" => {
-                let what = "RUN is not supported: no command is run while an image is assembled";
-                return Err(format!("{what}; put its result into the context and COPY it"));
-            }
+            "RUN" => Instruction::Run(Run::new(&std::mem::take(&mut self.flags), self.rest, &heredocs)?),
             "ONBUILD" => {
                 return Err(
                     "ONBUILD is not supported; put the instruction into the Dockerfiles that need it".to_owned()
@@ -289,7 +287,7 @@ fn split(text: &str) -> Vec<String> {
 }
 
 /// A list in JSON; nothing if it is none, in which case the text means itself, as it does for BuildKit.
-fn json(text: &str) -> Parsed<Option<Vec<String>>> {
+pub(super) fn json(text: &str) -> Parsed<Option<Vec<String>>> {
     if !text.starts_with('[') {
         return Ok(None);
     }

@@ -47,6 +47,11 @@ impl Plan {
             first.entry(Arc::as_ptr(&node)).or_insert_with(|| path.clone());
             entries.push(Planned { path: path.clone(), node, link });
         }
+        Self::of(entries)
+    }
+
+    /// A layer of these entries, which are sorted.
+    pub(crate) fn of(entries: Vec<Planned>) -> Self {
         let mut hasher = Hasher::new();
         hasher.update(FORMAT.as_bytes());
         for planned in &entries {

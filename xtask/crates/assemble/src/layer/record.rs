@@ -43,6 +43,11 @@ pub(crate) fn find(layout: &Layout, key: &Digest) -> Result<Option<(Digest, u64)
 /// Remembers that this key gave this blob with these entries.
 pub(crate) fn store(layout: &Layout, key: &Digest, digest: Digest, entries: &[Entry]) -> Result<()> {
     layout.remember(&layout.memory("entries", &digest), &entries)?;
+    point(layout, key, digest)
+}
+
+/// Remembers that this key, too, gave this blob.
+pub(crate) fn point(layout: &Layout, key: &Digest, digest: Digest) -> Result<()> {
     match Seen::now(layout, digest)? {
         Some(seen) => layout.remember(&layout.memory("layers", key), &seen),
         // Somebody has removed the blob already. That is found by whoever needs it.

@@ -54,7 +54,7 @@ impl State {
                 self.config.config.healthcheck = Some(health.clone());
                 format!("HEALTHCHECK {}", quoted_list(&health.test))
             }
-            Instruction::Copy(_) | Instruction::Workdir(_) => {
+            Instruction::Copy(_) | Instruction::Run(_) | Instruction::Workdir(_) => {
                 unreachable!("instructions that make layers are run elsewhere")
             }
         };
@@ -71,6 +71,9 @@ impl State {
                 (None, None) => around.globals.get(&arg.name).cloned(),
             };
             text += &format!(" {}", arg.name);
+            if !self.args.contains(&arg.name) {
+                self.args.push(arg.name.clone());
+            }
             if let Some(value) = value {
                 text += &format!("={value}");
                 self.variables.insert(arg.name.clone(), value);
@@ -131,7 +134,7 @@ impl State {
     }
 
     /// A command as a list; a line for the shell is given to the stage's shell.
-    fn command(&self, command: &CommandLine) -> Vec<String> {
+    pub(super) fn command(&self, command: &CommandLine) -> Vec<String> {
         match command {
             CommandLine::Exec(words) => words.clone(),
             CommandLine::Shell(line) => {

@@ -5,6 +5,7 @@ mod config;
 mod copy;
 mod edit;
 mod owner;
+mod run;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,11 +16,14 @@ use crate::{
     layer::{
         plan::Plan,
         tree::{AtRoot, Tree},
+        write::Written,
     },
     layout::Layout,
     oci::{Descriptor, History, ImageConfig, rfc3339},
     path::clean,
 };
+
+pub(crate) use run::{is_proxy, objection};
 
 use copy::Copying;
 use edit::Edit;
@@ -39,6 +43,8 @@ pub(crate) struct State {
     pub(crate) tree: Tree,
     /// What words are expanded with: ENV and ARG, whichever was set last.
     pub(crate) variables: BTreeMap<String, String>,
+    /// The names of the ARGs so far, in their order.
+    args: Vec<String>,
     /// Whether this stage had a CMD of its own.
     cmd_set: bool,
 }
@@ -50,10 +56,14 @@ pub(crate) enum Layer {
     Inherited { descriptor: Descriptor, diff_id: Digest, created_by: String },
     /// It was planned here.
     Planned { plan: Arc<Plan>, created_by: String },
+    /// It was made here and is in the layout.
+    Made { written: Written, created_by: String },
 }
 
 /// What an instruction may look at beside its stage.
 pub(crate) struct Surroundings<'s> {
+    /// The name of the Dockerfile in errors.
+    pub(crate) file: &'s str,
     pub(crate) layout: &'s Layout,
     pub(crate) escape: char,
     pub(crate) epoch: i64,
@@ -77,7 +87,7 @@ impl State {
             let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
             variables.insert(name.to_owned(), value.to_owned());
         }
-        Self { config, layers, tree, variables, cmd_set: false }
+        Self { config, layers, tree, variables, args: Vec::new(), cmd_set: false }
     }
 
     /// A stage that begins where this one ended.
@@ -95,6 +105,7 @@ impl State {
         match instruction {
             Instruction::Copy(copy) => self.copy(copy, from, around),
             Instruction::Workdir(path) => self.workdir(path, around),
+            Instruction::Run(run) => Err(objection(run, None).unwrap_or_default()),
             other => self.configure(other, around),
         }
     }

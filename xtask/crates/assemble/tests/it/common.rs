@@ -69,6 +69,7 @@ impl Bench {
             epoch: EPOCH,
             platform: &platform(),
             jobs: 2,
+            running: None,
         };
         build(&self.layout, &request)
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dockerfile::{Mount, MountKind, Network, Sharing};
 
 fn parse(text: &str) -> Dockerfile {
     Dockerfile::parse("D", text).unwrap()
@@ -62,7 +63,22 @@ fn times_are_go_s() {
 #[test]
 fn every_fault_says_what_to_do() {
     for (line, expected) in [
-        ("RUN make", "RUN is not supported: no command is run while an image is assembled; put its result"),
+        ("RUN", "RUN needs a command"),
+        ("RUN []", "RUN needs a command, found an empty list"),
+        ("RUN --privileged x", "RUN has no flag --privileged; there are --mount, --network and --security"),
+        ("RUN --network=host x", "--network=host is not supported; use --network=default, or none"),
+        ("RUN --network=lan x", "--network must be none or default, found `lan`"),
+        ("RUN --security=insecure x", "--security=insecure is not supported"),
+        ("RUN --mount=type=ssh x", "--mount=type=ssh is not supported; use a secret"),
+        ("RUN --mount=type=disk x", "`disk` is no type of a mount; there are bind, cache, secret and tmpfs"),
+        ("RUN --mount=type=cache x", "a mount of type cache needs a target: target=/…"),
+        ("RUN --mount=type=secret x", "a secret needs an id: --mount=type=secret,id=…"),
+        ("RUN --mount=type=tmpfs,target=/t,mode=1 x", "a mount of type tmpfs has no `mode`; there are size, target"),
+        ("RUN --mount=target=/t,from=$X x", "from=$X cannot have variables; make it a stage: FROM $X AS name"),
+        ("RUN --mount=target=/t,ro=maybe x", "`readonly` of a mount must be true or false, found `maybe`"),
+        ("RUN --mount=type=cache,target=/t,sharing=x x", "sharing must be shared, locked or private, found `x`"),
+        ("RUN --mount=target= x", "`target` of a mount of type bind needs a value: target=…"),
+        ("RUN <<X\n#!/bin/sh\nX", "a here-document that names its interpreter is not supported; COPY it to a file"),
         ("ONBUILD USER x", "ONBUILD is not supported; put the instruction into the Dockerfiles"),
         ("MAINTAINER me", "use LABEL org.opencontainers.image.authors"),
         ("COPPY a b", "`COPPY` is no instruction; there are ADD, ARG, CMD"),
@@ -91,4 +107,28 @@ fn every_fault_says_what_to_do() {
         assert_eq!((problems.len(), problems[0].line), (1, 2), "{line}");
         assert!(problems[0].message.contains(expected), "{line}\n{}", problems[0].message);
     }
+}
+
+#[test]
+fn run_has_its_flags_and_its_here_documents() {
+    let run = |text: &str| match only(text) {
+        Instruction::Run(run) => run,
+        other => panic!("{other:?}"),
+    };
+    let plain = |command| Run { command, network: None, mounts: vec![] };
+    let shell = |line: &str| CommandLine::Shell(line.to_owned());
+    assert_eq!(run("RUN a \\\n  # note\n  b"), plain(shell("a   b")));
+    assert_eq!(run("RUN [\"a\", \"b\"]"), plain(CommandLine::Exec(vec!["a".to_owned(), "b".to_owned()])));
+    assert_eq!(run("RUN <<-X\n\ta\n\tb\nX"), plain(shell("a\nb\n")));
+    assert_eq!(run("RUN cat <<X >/y\na $b\nX"), plain(shell("cat <<X >/y\na $b\nX")));
+    let found = run("RUN --network=none --mount=type=cache,id=i,dst=/c,sharing=locked --mount=target=/b,rw x");
+    let cache = Mount {
+        kind: MountKind::Cache,
+        id: Some("i".to_owned()),
+        target: Some("/c".to_owned()),
+        sharing: Sharing::Locked,
+        ..Mount::default()
+    };
+    let bind = Mount { target: Some("/b".to_owned()), ..Mount::default() };
+    assert_eq!((found.network, found.mounts), (Some(Network::None), vec![cache, bind]));
 }
