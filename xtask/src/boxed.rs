@@ -78,22 +78,28 @@ impl Boxed {
 
     /// Runs it; Ctrl-C ends it and all that it started.
     pub(crate) fn run(&self, spec: Spec) -> Result<Outcome> {
-        let cancel = Cancel::new();
-        let interrupted = crate::interrupt::flag()?;
-        let ended = AtomicBool::new(false);
-        let outcome = thread::scope(|scope| {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
-                    if interrupted.load(Ordering::Relaxed) {
-                        cancel.cancel();
-                    }
-                    thread::park_timeout(POLL);
-                }
-            });
-            let outcome = self.sandbox.run(spec, &cancel);
-            ended.store(true, Ordering::Relaxed);
-            outcome
-        });
-        outcome.with_context(|| format!("running in {}", self.name))
+        cancellable(&self.sandbox, spec).with_context(|| format!("running in {}", self.name))
     }
+}
+
+/// Runs it; Ctrl-C ends it and all that it started.
+pub(crate) fn cancellable(sandbox: &Sandbox, spec: Spec) -> Result<Outcome> {
+    let cancel = Cancel::new();
+    let interrupted = crate::interrupt::flag()?;
+    let ended = AtomicBool::new(false);
+    let outcome = thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                if interrupted.load(Ordering::Relaxed) {
+                    cancel.cancel();
+                }
+                thread::park_timeout(POLL);
+            }
+        });
+        let outcome = sandbox.run(spec, &cancel);
+        ended.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
+        outcome
+    });
+    Ok(outcome?)
 }

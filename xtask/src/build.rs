@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result};
-use assemble::{BuiltLayer, Context, Layout, Origin, Platform, oci::Descriptor};
+use assemble::{BuiltLayer, Context, Layout, Origin, Platform, oci::Descriptor, run::Running};
 use blob::Digest;
 use camino::Utf8PathBuf;
 use catalog::{Decision, Image, ImageRef, Inputs, Plan, Planned, Record};
@@ -17,9 +17,10 @@ use catalog::{Decision, Image, ImageRef, Inputs, Plan, Planned, Record};
 use crate::{
     records::{Built, Records, Seen},
     report::{
-        progress::Board,
+        progress::{Board, Step},
         text::{bytes, duration},
     },
+    runner::Runner,
     schedule::{self, Outcome},
     stage::Stager,
 };
@@ -34,6 +35,10 @@ pub(crate) struct Builder<'a> {
     pub(crate) board: &'a Board,
     /// Layers of one image that are written side by side.
     pub(crate) layer_jobs: usize,
+    /// Runs the commands of RUN.
+    pub(crate) runner: Runner,
+    /// Where the caches of RUN lie.
+    pub(crate) caches: Utf8PathBuf,
 }
 
 /// What became of an image.
@@ -182,7 +187,7 @@ impl Builder<'_> {
         }
         let step = self.board.step(&name, "assembling");
         let mut log = self.heading(planned);
-        let built = self.write(image, &context, inputs, &mut log);
+        let built = self.write(image, &context, inputs, &mut log, &step);
         drop(guard);
         match built {
             Ok(built) => {
@@ -211,12 +216,31 @@ impl Builder<'_> {
         log
     }
 
-    fn write(&self, image: &Image, context: &Context, inputs: Inputs, log: &mut String) -> Result<Built> {
+    fn write(
+        &self,
+        image: &Image,
+        context: &Context,
+        inputs: Inputs,
+        log: &mut String,
+        step: &Step<'_>,
+    ) -> Result<Built> {
         let text = std::fs::read_to_string(self.stager.workspace.path(&image.dockerfile))
             .with_context(|| format!("reading {}", image.dockerfile))?;
         let table = &self.stager.locked.catalog().table;
         let mut args = image.args.clone();
         args.extend(image.parents.iter().map(|(arg, parent)| (arg.clone(), parent.to_string())));
+        let said = Mutex::new(String::new());
+        let output = |line: &str| {
+            step.now(line);
+            let _ = writeln!(lock(&said), "| {line}");
+        };
+        let running = Running {
+            runner: &self.runner,
+            network: false,
+            caches: &self.caches,
+            secrets: &BTreeMap::new(),
+            output: &output,
+        };
         let request = assemble::Request {
             dockerfile: &text,
             name: &image.dockerfile,
@@ -228,8 +252,11 @@ impl Builder<'_> {
             epoch: table.epoch,
             platform: &Platform { os: "linux".into(), architecture: table.debian.architecture.clone(), variant: None },
             jobs: self.layer_jobs,
+            running: Some(&running),
         };
-        let built = assemble::build(&self.layout, &request)?;
+        let built = assemble::build(&self.layout, &request);
+        log.push_str(&lock(&said));
+        let built = built?;
         let mut layers = Vec::new();
         for layer in &built.layers {
             let state = match layer.origin {

@@ -13,6 +13,7 @@ mod machine;
 mod records;
 mod report;
 mod resolve;
+mod runner;
 mod schedule;
 mod session;
 mod smoke;

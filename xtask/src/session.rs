@@ -8,10 +8,12 @@ use crate::{
     build::Builder,
     fetch,
     flags::{Global, OriginArgs, OriginFlag, Select},
-    machine::{Machine, is_locked},
+    machine::{Machine, is_locked, kept_folder},
     records::Records,
     report::progress::Board,
-    resolve, schedule,
+    resolve,
+    runner::Runner,
+    schedule,
     stage::Stager,
     workspace::Workspace,
 };
@@ -60,7 +62,9 @@ impl Session {
         let tags = layout.list()?;
         let stager = Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked };
         let layer_jobs = schedule::processors().get();
-        Ok(Builder { stager, layout, records, tags, board: &self.board, layer_jobs })
+        let kept = kept_folder(&self.workspace, &self.machine.store);
+        let (runner, caches) = (Runner::new(kept.join("sandbox")), kept.join("run-caches"));
+        Ok(Builder { stager, layout, records, tags, board: &self.board, layer_jobs, runner, caches })
     }
 
     /// The plan for the selected images and all below them.
