@@ -5,5 +5,6 @@ mod again;
 mod bench;
 mod changes;
 mod command;
+mod differential;
 mod faults;
 mod mounts;
