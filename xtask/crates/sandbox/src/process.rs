@@ -88,10 +88,14 @@ pub(crate) fn run(argv: &[String], streams: Streams, timeout: Option<Duration>, 
     if streams.stdin == Stdin::Null {
         expression = expression.stdin_null();
     }
+    if matches!(streams.stderr, Output::Stdout) {
+        // What is said last is done first: standard output is redirected below.
+        expression = expression.stderr_to_stdout();
+    }
     let mut readers = Vec::new();
     let mut connect = |expression: &Expression, output, capture: Capture, to_file: ToFile| {
         Ok::<_, io::Error>(match output {
-            Output::Inherit => expression.clone(),
+            Output::Inherit | Output::Stdout => expression.clone(),
             Output::Capture => capture(expression),
             Output::File(path) => to_file(expression, File::create(path)?.into()),
             Output::Lines(callback) => {

@@ -117,6 +117,8 @@ pub enum Output {
     File(Utf8PathBuf),
     /// Each line (without its end, not UTF-8 replaced) as soon as it is whole. Called on a thread of its own.
     Lines(Box<dyn FnMut(&str) + Send>),
+    /// For standard error: where standard output goes, in the order in which the command writes.
+    Stdout,
 }
 
 /// How a command ended.

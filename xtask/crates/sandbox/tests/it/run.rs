@@ -261,6 +261,16 @@ fn output_of_any_size_goes_where_it_should() {
     }));
     run(&sandbox, spec);
     assert_eq!(*lines.lock().unwrap(), ["a", "", "b\u{fffd}\r", "last"]);
+
+    lines.lock().unwrap().clear();
+    let mut spec = bench.spec([], &["sh", "-c", "for n in 1 2 3; do echo out $n; echo err $n >&2; done"]);
+    spec.stdout = Output::Lines(Box::new({
+        let lines = lines.clone();
+        move |line| lines.lock().unwrap().push(line.to_owned())
+    }));
+    spec.stderr = Output::Stdout;
+    run(&sandbox, spec);
+    assert_eq!(*lines.lock().unwrap(), ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3"]);
 }
 
 #[test]
