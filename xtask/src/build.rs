@@ -9,7 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result};
-use assemble::{BuiltLayer, Context, Layout, Origin, Platform, oci::Descriptor, run::Running};
+use assemble::{
+    BuiltLayer, Context, Layout, Origin, Platform,
+    oci::Descriptor,
+    run::{Network, Running, Secret},
+};
 use blob::Digest;
 use camino::Utf8PathBuf;
 use catalog::{Decision, Image, ImageRef, Inputs, Plan, Planned, Record};
@@ -39,6 +43,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) runner: Runner,
     /// Where the caches of RUN lie.
     pub(crate) caches: Utf8PathBuf,
+    /// What the commands of RUN may know and no image may hold.
+    pub(crate) secrets: BTreeMap<String, Secret>,
 }
 
 /// What became of an image.
@@ -236,9 +242,13 @@ impl Builder<'_> {
         };
         let running = Running {
             runner: &self.runner,
-            network: false,
+            network: match (image.network, self.stager.machine.offline) {
+                (true, false) => Network::Allowed,
+                (true, true) => Network::Off { allow: "leave out --offline" },
+                (false, _) => Network::Off { allow: &format!("write `network = true` in {}", image.file) },
+            },
             caches: &self.caches,
-            secrets: &BTreeMap::new(),
+            secrets: &self.secrets,
             output: &output,
         };
         let request = assemble::Request {

@@ -102,6 +102,9 @@ pub(crate) struct BuildLayers {
     /// Images that are built side by side; by default as many as there are processors
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// What a `RUN --mount=type=secret,id=ID` may read: `id=ID,src=FILE` or `id=ID,env=NAME`. Repeat it for more
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) secret: Vec<String>,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -267,6 +270,7 @@ impl BuildCustom {
             plan: false,
             why: false,
             jobs: None,
+            secret: Vec::new(),
             json: false,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Machine {
     pub(crate) registries: Registries,
     /// Certificates that the configuration adds, as PEM: trusted in downloads and put into images.
     pub(crate) extra_ca: Vec<(Utf8PathBuf, Vec<u8>)>,
+    /// Whether no connection may be opened.
+    pub(crate) offline: bool,
     /// Set by Ctrl-C.
     pub(crate) cancel: Arc<AtomicBool>,
 }
@@ -67,7 +69,7 @@ impl Machine {
             ..HttpOptions::default()
         })?;
         let store = Store::open(store_folder()?)?;
-        Ok(Self { store, http, registries, extra_ca, cancel })
+        Ok(Self { store, http, registries, extra_ca, offline: global.offline, cancel })
     }
 
     /// Makes sure that a registry is known for each kind of artifact in `artifacts`.

@@ -15,6 +15,7 @@ mod report;
 mod resolve;
 mod runner;
 mod schedule;
+mod secrets;
 mod session;
 mod smoke;
 mod stage;

@@ -93,10 +93,9 @@ impl assemble::run::Runner for Runner {
         let (uid, gid) = (spec.user.uid, spec.user.gid);
         // The sandbox hands lines to functions that may outlive this one, so that they only pass them on.
         let (sender, lines) = mpsc::channel::<String>();
-        let pass = |sender: mpsc::Sender<String>| {
-            Output::Lines(Box::new(move |line: &str| drop(sender.send(line.to_owned()))))
-        };
-        (spec.stdout, spec.stderr) = (pass(sender.clone()), pass(sender));
+        spec.stdout = Output::Lines(Box::new(move |line: &str| drop(sender.send(line.to_owned()))));
+        // Together, so that the last lines before a failure are the last ones.
+        spec.stderr = Output::Stdout;
         let outcome = thread::scope(|scope| {
             scope.spawn(move || lines.iter().for_each(|text| line(&text)));
             cancellable(sandbox, spec)

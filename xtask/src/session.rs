@@ -1,5 +1,7 @@
 //! What nearly every command begins with: the checked table, its lock, the selected images, this machine.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use assemble::Layout;
 use catalog::{Catalog, Coordinate, Image, LockedCatalog, Origin, Plan, Requests, Selection};
@@ -64,7 +66,17 @@ impl Session {
         let layer_jobs = schedule::processors().get();
         let kept = kept_folder(&self.workspace, &self.machine.store);
         let (runner, caches) = (Runner::new(kept.join("sandbox")), kept.join("run-caches"));
-        Ok(Builder { stager, layout, records, tags, board: &self.board, layer_jobs, runner, caches })
+        Ok(Builder {
+            stager,
+            layout,
+            records,
+            tags,
+            board: &self.board,
+            layer_jobs,
+            runner,
+            caches,
+            secrets: BTreeMap::new(),
+        })
     }
 
     /// The plan for the selected images and all below them.

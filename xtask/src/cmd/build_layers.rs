@@ -7,7 +7,7 @@ use catalog::{Decision, Selection};
 
 use crate::{
     flags::{BuildLayers, Global},
-    interrupt, report, schedule,
+    interrupt, report, schedule, secrets,
     session::Session,
 };
 
@@ -15,7 +15,8 @@ pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
     loop {
         let session = Session::open(global, args.origin.origin())?;
         let images = Selection::from(&args.select).with_parents(session.catalog())?;
-        let builder = session.builder()?;
+        let mut builder = session.builder()?;
+        builder.secrets = secrets::read(&args.secret)?;
         let plan = session.plan(&builder, &images)?;
         if args.plan {
             if args.json {

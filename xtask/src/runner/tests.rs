@@ -8,3 +8,4 @@ mod command;
 mod differential;
 mod faults;
 mod mounts;
+mod processes;

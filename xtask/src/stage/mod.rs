@@ -73,6 +73,9 @@ impl Stager<'_> {
             .with_context(|| format!("reading {}, the Dockerfile of {}", image.dockerfile, image.reference))?;
         inputs.add(&image.dockerfile, blob::Digest::of(&dockerfile));
         inputs.add("target", image.target.as_deref().unwrap_or_default());
+        if image.network {
+            inputs.add("network", "allowed");
+        }
         for (name, value) in &image.args {
             inputs.add(format!("argument {name}"), value);
         }

@@ -197,6 +197,7 @@ impl<'a> Builder<'a> {
             file: file.path.clone(),
             dockerfile: format!("{folder}/{}", render(&file.dockerfile)),
             target: file.target.as_ref().map(render),
+            network: file.network,
             parents: BTreeMap::new(),
             args: render_map(&file.args),
             labels: render_map(&file.labels),

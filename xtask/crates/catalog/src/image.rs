@@ -47,6 +47,8 @@ pub struct Image {
     pub dockerfile: String,
     /// The stage of the Dockerfile that is the image; the last one if nothing is said.
     pub target: Option<String>,
+    /// Whether its RUN may use the network.
+    pub network: bool,
     /// Build argument -> the image it stands for. `FROM ${PARENT}` and `COPY --from=${JDBC}` refer to them.
     pub parents: BTreeMap<String, ImageRef>,
     /// Other build arguments.
@@ -186,6 +188,7 @@ pub(crate) struct ImageFile {
     pub(crate) tags: Vec<At<String>>,
     pub(crate) dockerfile: At<String>,
     pub(crate) target: Option<At<String>>,
+    pub(crate) network: bool,
     pub(crate) parents: Vec<(String, At<String>)>,
     pub(crate) args: Vec<(String, At<String>)>,
     pub(crate) labels: Vec<(String, At<String>)>,
@@ -255,6 +258,7 @@ impl ImageFile {
             tags: root.strings("tags"),
             dockerfile: root.string("dockerfile").unwrap_or_else(|| root.at("Dockerfile".to_owned())),
             target: root.string("target"),
+            network: root.bool("network"),
             parents: root.string_map("parents"),
             args: root.string_map("args"),
             labels: root.string_map("labels"),

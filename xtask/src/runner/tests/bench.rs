@@ -2,13 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use assemble::{
     Body, Built, Context, Layout, Node, Request, Tree, build,
     context::Entry,
-    run::{Runner as _, Running, Secret},
+    run::{Network, Runner as _, Running, Secret},
     tree,
 };
 use camino::{Utf8Path, Utf8PathBuf};
@@ -32,7 +35,9 @@ pub(super) struct Bench {
     pub(super) emulated: bool,
     pub(super) folder: Utf8PathBuf,
     pub(super) said: Mutex<Vec<String>>,
-    _folder: tempfile::TempDir,
+    /// Whether what commands print is printed.
+    pub(super) show: AtomicBool,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// An entry of the base image: path, kind as tar's letter, mode, owner, and content or target.
@@ -59,6 +64,11 @@ impl Bench {
     pub(super) fn new() -> Option<Self> {
         let guard = tempfile::tempdir().unwrap();
         let folder = Utf8PathBuf::from_path_buf(guard.path().to_path_buf()).unwrap();
+        Some(Self { _folder: Some(guard), ..Self::at(folder)? })
+    }
+
+    /// One in a folder that stays.
+    pub(super) fn at(folder: Utf8PathBuf) -> Option<Self> {
         let mut runner = Runner::new(folder.join("sandbox"));
         let emulated = match runner.uid_emulated() {
             Ok(emulated) => emulated,
@@ -93,7 +103,8 @@ impl Bench {
             emulated,
             folder,
             said: Mutex::default(),
-            _folder: guard,
+            show: AtomicBool::new(false),
+            _folder: None,
         };
         bench.put("base.tar", &base.into_inner().unwrap());
         let image = bench.build("FROM scratch\nADD base.tar /").image;
@@ -106,10 +117,15 @@ impl Bench {
     }
 
     pub(super) fn try_build(&self, dockerfile: &str) -> assemble::Result<Built> {
-        let output = |line: &str| self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+        let output = |line: &str| {
+            if self.show.load(Ordering::Relaxed) {
+                println!("{line}");
+            }
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+        };
         let running = Running {
             runner: &self.runner,
-            network: self.network,
+            network: if self.network { Network::Allowed } else { Network::Off { allow: "say yes" } },
             caches: &self.folder.join("caches"),
             secrets: &self.secrets,
             output: &output,

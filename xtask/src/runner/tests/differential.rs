@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, fs, os::unix::fs::PermissionsExt};
 use assemble::{
     Context, Layout, Request, Source, build,
     context::{Entry, FileEntry},
-    run::Running,
+    run::{Network, Running},
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -24,7 +24,7 @@ fn differential() {
         let none = BTreeMap::new();
         let running = Running {
             runner: &runner,
-            network: false,
+            network: Network::Off { allow: "" },
             caches: &work.join("caches"),
             secrets: &BTreeMap::new(),
             output: &|line| println!("{line}"),

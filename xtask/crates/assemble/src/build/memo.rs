@@ -14,6 +14,7 @@ use crate::{
     layer::record::Seen,
     layout::{Layout, to_bytes},
     oci::{Descriptor, Manifest},
+    run::Network,
 };
 
 /// The rules by which images are built. A change of what any instruction does is a change of this.
@@ -40,7 +41,7 @@ pub(super) fn key(
         request.context.digest(),
         (request.args, request.target, images, request.labels),
         (request.epoch, request.platform.to_string()),
-        (emulated, request.running.is_some_and(|running| running.network)),
+        (emulated, request.running.is_some_and(|running| running.network == Network::Allowed)),
     );
     Ok(Digest::of(&to_bytes(&decides)?))
 }

@@ -112,7 +112,7 @@ pub struct Running<'r> {
     /// Runs them.
     pub runner: &'r dyn Runner,
     /// Whether they may use the network. `--network=none` goes without in any case.
-    pub network: bool,
+    pub network: Network<'r>,
     /// Where caches lie that are kept between builds.
     pub caches: &'r Utf8Path,
     /// Secrets by id. They are in no layer, and in no key by which a layer is found again.
@@ -125,6 +125,18 @@ impl fmt::Debug for Running<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").field("network", &self.network).field("caches", &self.caches).finish_non_exhaustive()
     }
+}
+
+/// The network of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network<'r> {
+    /// Commands reach what the machine reaches.
+    Allowed,
+    /// Commands reach nothing.
+    Off {
+        /// What a user does to allow it: "write x in y".
+        allow: &'r str,
+    },
 }
 
 /// Something that a command may know and an image must not.

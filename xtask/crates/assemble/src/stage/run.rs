@@ -24,7 +24,7 @@ use crate::{
         write::{self, Written},
     },
     layout::{Layout, to_bytes},
-    run::{Changes, Command, Expanded, Owners, Prepared, RunnerError, Running, Scratch},
+    run::{self, Changes, Command, Expanded, Owners, Prepared, RunnerError, Running, Scratch},
 };
 
 /// A change of what a RUN does, or of how its layer is made, is a change of this.
@@ -62,11 +62,13 @@ pub(crate) fn objection(run: &Run, running: Option<&Running<'_>>) -> Option<Stri
     let Some(running) = running else {
         return Some("RUN needs something that runs commands, which this build has not".to_owned());
     };
-    if run.network == Some(Network::Default) && !running.network {
-        let what = "--network=default asks for the network, which this build does not allow";
-        return Some(format!("{what}; allow it, or put what the command fetches into the context"));
+    match (run.network, running.network) {
+        (Some(Network::Default), run::Network::Off { allow }) => {
+            let what = "--network=default asks for the network, which is off";
+            Some(format!("{what}; {allow}, or put what the command fetches into the context"))
+        }
+        _ => None,
     }
-    None
 }
 
 /// Whether a build argument reaches commands without an ARG.
@@ -108,7 +110,7 @@ impl State {
         if layers.is_empty() {
             return Err(place.refuse("there is nothing to run in an empty stage; begin FROM an image, or COPY one"));
         }
-        let network = running.network && run.network != Some(Network::None);
+        let network = running.network == run::Network::Allowed && run.network != Some(Network::None);
         let emulated = running.runner.uid_emulated().map_err(place.runner())?;
         let keys = mounts.iter().map(Expanded::key).collect::<Result<Vec<_>>>()?;
         let config = &self.config.config;
