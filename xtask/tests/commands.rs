@@ -291,3 +291,19 @@ fn image_folders_and_files_from_outside_are_taken() {
     repository.ok(&lock);
     repository.ok(&args).says("built     driver:3.5.7");
 }
+
+#[test]
+fn a_run_that_cannot_be_is_told_with_its_place() {
+    let repository = Repository::new();
+    let dockerfile = |last: &str| format!("ARG PARENT\nFROM ${{PARENT}}\nCOPY rootfs/ /\n{last}\n");
+    repository.write("docker/runtime/Dockerfile", &dockerfile("RUN --network=default [\"/no/such\"]"));
+    let run = repository.run(&["build-layers"]);
+    run.says("docker/runtime/Dockerfile:4: --network=default asks for the network, which is off");
+    run.says("write `network = true` in docker/runtime/image.toml, or put what the command fetches into the context");
+    repository.write("docker/runtime/Dockerfile", &dockerfile("RUN [\"/no/such\"]"));
+    let run = repository.run(&["build-layers"]);
+    // On a machine without namespaces it says that; the place is the same.
+    run.says("docker/runtime/Dockerfile:4: `");
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    repository.run(&["build-layers", "--secret", "id"]).says("expected id=ID,src=FILE or id=ID,env=NAME");
+}

@@ -81,7 +81,7 @@ fn nothing_is_left_behind() {
     // What a killed process left is removed by the next, whatever its modes.
     let left = runs.join("run-left/changes/upper/shut");
     std::fs::create_dir_all(left.join("in")).unwrap();
-    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o000)).unwrap();
     bench.build("FROM base\nRUN echo 2 >/tmp/f");
     assert_eq!(runs.read_dir_utf8().unwrap().count(), 0);
 }

@@ -246,6 +246,6 @@ fn all_problems_of_a_file_are_told_at_once() {
     let error = base().refuse("FROM base\nCOPY gone /x\nENV A=\"\nCOPY a.txt \\\n  /y\nCOPY gone2 /x\nEXPOSE x");
     let lines: Vec<_> = error.lines().map(|line| line.split(':').nth(1).unwrap()).collect();
     assert_eq!(lines, ["2", "3", "6", "7"], "{error}");
-    let error = base().refuse("FROM base\nRUN x\nFOO\nCOPY a\nONBUILD USER x\nMAINTAINER me\nLABEL");
+    let error = base().refuse("FROM base\nRUN --x y\nFOO\nCOPY a\nONBUILD USER x\nMAINTAINER me\nLABEL");
     assert_eq!(error.lines().count(), 6, "{error}");
 }

@@ -239,3 +239,10 @@ fn layers_keep_large_files_whole() {
     }
     assert_eq!(bench.layout.verify(1).unwrap(), []);
 }
+
+#[test]
+fn without_a_runner_nothing_is_run() {
+    let error = Bench::new().refuse("FROM scratch AS a\nRUN true\nFROM a\nENV A=1\nRUN false");
+    let reason = "RUN needs something that runs commands, which this build has not";
+    assert_eq!(error, format!("Dockerfile:2: {reason}\nDockerfile:5: {reason}"));
+}
