@@ -1,6 +1,11 @@
 //! What is not run twice, and what must be.
 
-use assemble::{BuiltLayer, Origin};
+use std::{collections::BTreeMap, io::Write};
+
+use assemble::{
+    BuiltLayer, Origin,
+    oci::{Descriptor, Manifest, media_type},
+};
 
 use super::bench::Bench;
 
@@ -80,4 +85,24 @@ fn a_command_may_do_the_same_twice() {
     let Some(bench) = Bench::new() else { return };
     let built = bench.build("FROM base\nRUN true\nRUN true # again\nRUN rm -f /old/a\nRUN test ! -e /old/a");
     assert_eq!(built.layers.len(), 5);
+}
+
+#[test]
+fn a_base_may_have_compressed_layers() {
+    let Some(bench) = Bench::new() else { return };
+    let base = bench.layout.lookup("base").unwrap().unwrap();
+    let manifest = bench.layout.manifest(&base).unwrap();
+    let plain = std::fs::read(bench.layout.blob_path(&manifest.layers[0].digest)).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&plain).unwrap();
+    let bytes = encoder.finish().unwrap();
+    let (digest, size) = (blob::Digest::of(&bytes), bytes.len() as u64);
+    blob::write(&bench.layout.blob_path(&digest), &bytes).unwrap();
+    let media_type = media_type::LAYER_GZIP.to_owned();
+    let layers = vec![Descriptor { media_type, digest, size, annotations: BTreeMap::new() }];
+    let image = bench.layout.put(media_type::MANIFEST, &Manifest { layers, ..manifest }).unwrap();
+    bench.layout.tag("zipped", &image).unwrap();
+    let built = bench.build("FROM zipped\nRUN cat /old/a >/tmp/a && rm /old/b");
+    let tree = bench.tree(&built);
+    assert_eq!((super::bench::text(&tree, "tmp/a").as_str(), tree.get("old/b").is_none()), ("a\n", true));
 }

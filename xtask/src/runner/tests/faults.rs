@@ -69,6 +69,8 @@ fn without_root_what_cannot_be_given_away_is_explained() {
     // What seems to be the user's already cannot be given to him: that is said, since nothing else can be done.
     assert_eq!(bench.layer("RUN chown 0:0 /old/b"), [""; 0]);
     assert!(bench.said().contains("note: 1 files, /old/b among them, keep the owners"), "{}", bench.said());
+    assert_eq!(bench.layer("RUN chmod 755 /old/sub/c"), [""; 0]);
+    assert!(bench.said().contains("/old/sub/c among them, keep the owners and set-id bits"), "{}", bench.said());
 }
 
 #[test]

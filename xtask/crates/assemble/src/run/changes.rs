@@ -48,7 +48,7 @@ pub(crate) enum Owners {
 /// What a command changed.
 pub(crate) struct Changes {
     pub(crate) plan: Plan,
-    /// Paths whose owner the command may have wanted to change and could not.
+    /// Paths whose owner or set-id bits the command may have wanted to change and could not, since it did not see them.
     pub(crate) kept: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ impl Reading<'_> {
                 need(path, &mut needed);
                 changed_groups.insert(Arc::as_ptr(node));
             } else if let (Owners::All { uid, gid }, false) = (self.owners, node.is_dir())
-                && (node.uid, node.gid) != (uid, gid)
+                && ((node.uid, node.gid) != (uid, gid) || node.mode & 0o6000 != 0)
             {
                 kept.push((*path).to_owned());
             }

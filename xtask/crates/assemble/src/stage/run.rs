@@ -207,8 +207,8 @@ impl Executing<'_> {
         let Changes { plan, kept } = read.map_err(|reason| place.refuse(format!("`{}`: {reason}", place.command)))?;
         if let [first, ..] = &kept[..] {
             (self.running.output)(&format!(
-                "note: {} files, /{first} among them, keep the owners that their layers give them: without root no file can \
-                 be given to another user",
+                "note: {} files, /{first} among them, keep the owners and set-id bits that their layers give them: without \
+                 root no command can change these",
                 kept.len()
             ));
         }
