@@ -20,7 +20,7 @@ work=$(mktemp -d)
 store=(--root "$work/buildah" --runroot "$work/buildah-run" --storage-driver "${BUILDAH_DRIVER:-overlay}")
 clean() {
   buildah "${store[@]}" rm --all > /dev/null 2>&1 || true
-  grep -o "$work/buildah[^ ]*" /proc/mounts | sort -r | while read -r mounted; do umount "$mounted" || true; done
+  { grep -o "$work/buildah[^ ]*" /proc/mounts || true; } | sort -r | while read -r mounted; do umount "$mounted" || true; done
   rm -rf "$work"
 }
 trap clean EXIT
