@@ -22,7 +22,28 @@ use crate::{
 pub struct Catalog {
     /// The table.
     pub table: Table,
+    /// The Spark tree that takes the place of one version's archive.
+    pub local: Option<Local>,
     images: Vec<Image>,
+}
+
+/// A Spark tree of the user's own. It is built as the version of the table that it is nearest to, and its images carry a
+/// version and tags of their own: the table's tags never move to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// The version of the table that it takes the place of, `3.5.7`.
+    pub spark: String,
+    /// The version that its pom names, `3.5.8-SNAPSHOT`.
+    pub version: String,
+    /// What its content is told apart by: the end of every tag, behind `-src.`.
+    pub hash: String,
+}
+
+impl Local {
+    /// The version as Python writes it (PEP 440): Spark's own is `4.1.0.dev0` where Maven's is `4.1.0-SNAPSHOT`.
+    fn pyspark(&self) -> String {
+        self.version.replace("-SNAPSHOT", ".dev0")
+    }
 }
 
 impl Catalog {
@@ -31,14 +52,27 @@ impl Catalog {
     /// # Errors
     /// All that is wrong with any of them, each with its place and what to do about it.
     pub fn read(table: &Source, image_files: &[Source]) -> Result<Self, Problems> {
+        Self::read_with(table, image_files, None)
+    }
+
+    /// Reads the table and the image files, with a tree in the place of one version's archive.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub fn read_with(table: &Source, image_files: &[Source], local: Option<Local>) -> Result<Self, Problems> {
         let sink: Sink = RefCell::default();
         let files: Vec<ImageFile> = image_files.iter().filter_map(|source| ImageFile::read(source, &sink)).collect();
         let catalog = Table::read(table, &sink).map(|table| {
-            let mut builder =
-                Builder { table: &table, sink: &sink, images: Vec::new(), used_substitutes: BTreeSet::new() };
+            let mut builder = Builder {
+                table: &table,
+                local: local.as_ref(),
+                sink: &sink,
+                images: Vec::new(),
+                used_substitutes: BTreeSet::new(),
+            };
             files.iter().for_each(|file| builder.expand(file));
             let images = builder.finish();
-            Catalog { table, images }
+            Catalog { table, local, images }
         });
         let sources: Vec<Source> = [table].into_iter().chain(image_files).cloned().collect();
         let problems: Collector = sink.into_inner();
@@ -88,6 +122,7 @@ struct Draft<'a> {
 
 struct Builder<'a> {
     table: &'a Table,
+    local: Option<&'a Local>,
     sink: &'a Sink,
     images: Vec<Draft<'a>>,
     used_substitutes: BTreeSet<usize>,
@@ -141,6 +176,7 @@ impl<'a> Builder<'a> {
         }
         if let Some(spark) = spark {
             scope.set("spark", &spark.version);
+            scope.set("pyspark", &spark.version);
             scope.set("line", &spark.line);
             scope.set("scala", &spark.scala);
         }
@@ -151,15 +187,26 @@ impl<'a> Builder<'a> {
     }
 
     fn draft(&mut self, file: &'a ImageFile, spark: Option<&Spark>, variant: Option<&'a Variant>) {
+        // What is looked for, in the repository and in registries, goes by the table's version; what the image says of
+        // itself goes by its own.
         let scope = self.scope(spark, variant);
-        let render = |at: &At<String>| scope.render(at, self.sink);
+        // An image that stands on no other holds no Spark, whatever version it is for.
+        let local = self.local.filter(|local| spark.is_some_and(|spark| spark.version == local.spark));
+        let local = local.filter(|_| !file.parents.is_empty());
+        let mut own = scope.clone();
+        if let Some(local) = local {
+            own.set("spark", &local.version);
+            own.set("pyspark", &local.pyspark());
+        }
+        let suffix = local.map_or_else(String::new, |local| format!("-src.{}", local.hash));
+        let render = |at: &At<String>| own.render(at, self.sink);
         let render_map = |map: &[(String, At<String>)]| {
             map.iter().map(|(key, at)| (key.clone(), render(at))).collect::<BTreeMap<_, _>>()
         };
         let name = render(&file.name);
         let templates = variant.map(|variant| &variant.tags).filter(|tags| !tags.is_empty()).unwrap_or(&file.tags);
         let mut tags: Vec<ImageRef> =
-            templates.iter().map(|tag| ImageRef { name: name.clone(), tag: render(tag) }).collect();
+            templates.iter().map(|tag| ImageRef { name: name.clone(), tag: render(tag) + &suffix }).collect();
         for tag in &tags {
             check::tag(tag, file, self.sink);
         }
@@ -178,8 +225,8 @@ impl<'a> Builder<'a> {
         let reference = tags.remove(0);
         let mut parents: BTreeMap<&String, &At<String>> = file.parents.iter().map(|(arg, at)| (arg, at)).collect();
         parents.extend(variant.iter().flat_map(|variant| &variant.parents).map(|(arg, at)| (arg, at)));
-        let parents = parents.into_iter().map(|(arg, at)| (arg.clone(), at.map(render(at)))).collect();
-        let group = variant.and_then(|variant| variant.group.as_ref()).map(|at| {
+        let parents = parents.into_iter().map(|(arg, at)| (arg.clone(), at.map(scope.render(at, self.sink)))).collect();
+        let group = variant.and_then(|variant| variant.group.as_ref()).or(file.group.as_ref()).map(|at| {
             if !self.table.groups.contains_key(&at.value) {
                 let known = self.table.groups.keys().cloned().collect::<Vec<_>>().join(", ");
                 self.note(at, format!("there is no group `{}`", at.value), format!("groups of the table: {known}"));
@@ -195,7 +242,7 @@ impl<'a> Builder<'a> {
             variant: variant.map(|variant| variant.name.value.clone()),
             group,
             file: file.path.clone(),
-            dockerfile: format!("{folder}/{}", render(&file.dockerfile)),
+            dockerfile: format!("{folder}/{}", scope.render(&file.dockerfile, self.sink)),
             target: file.target.as_ref().map(render),
             network: file.network,
             parents: BTreeMap::new(),
@@ -219,7 +266,7 @@ impl<'a> Builder<'a> {
         }
         let mut draft = Draft { image, file, parents, python: Vec::new() };
         for stage in stage_files {
-            let content = self.content(stage, &scope, spark, &mut draft);
+            let content = self.content(stage, (&scope, &own), spark, &mut draft);
             draft.image.stages.push(Stage { into: stage.into.value.clone(), content, origin: stage.origin });
         }
         self.images.push(draft);
@@ -235,12 +282,18 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn content(&mut self, stage: &StageFile, scope: &Scope, spark: Option<&Spark>, draft: &mut Draft<'a>) -> Content {
+    fn content(
+        &mut self,
+        stage: &StageFile,
+        (scope, own): (&Scope, &Scope),
+        spark: Option<&Spark>,
+        draft: &mut Draft<'a>,
+    ) -> Content {
         let folder = folder_of(&draft.file.path);
         let render_all = |list: &[At<String>]| list.iter().map(|at| scope.render(at, self.sink)).collect::<Vec<_>>();
         let render_map = |map: &[(String, At<String>)]| {
             map.iter()
-                .map(|(name, at)| (scope.render(&at.map(name.clone()), self.sink), scope.render(at, self.sink)))
+                .map(|(name, at)| (own.render(&at.map(name.clone()), self.sink), own.render(at, self.sink)))
                 .collect()
         };
         match &stage.content {

@@ -25,11 +25,11 @@ mod select;
 mod table;
 mod template;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Local};
 pub use coordinate::{Coordinate, Maven, ParseCoordinateError};
 pub use image::{Content, Image, ImageRef, Jar, PythonSet, Smoke, Stage};
 pub use lock::{Artifact, Lock, LockError, LockedSet, Unresolved};
-pub use locked::{LockedCatalog, Stale};
+pub use locked::{LockedCatalog, Origins, Stale};
 pub use plan::{Decision, Inputs, Plan, Planned, Reason, Record};
 pub use problem::{Problem, Problems, Source};
 pub use request::{Request, Requests};

@@ -7,7 +7,7 @@ use crate::{
     coordinate::Coordinate,
     image::{Content, Image, ImageRef, Stage},
     lock::{Artifact, Lock},
-    request::{Request, Requests},
+    request::{Request, Requests, debian_key},
     table::Origin,
 };
 
@@ -16,7 +16,29 @@ use crate::{
 pub struct LockedCatalog {
     catalog: Catalog,
     lock: Lock,
-    origin: Origin,
+    origins: Origins,
+}
+
+/// Where Spark distributions come from, for each version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origins {
+    /// For every version that nothing else is said of.
+    pub default: Origin,
+    /// For these versions.
+    pub of: BTreeMap<String, Origin>,
+}
+
+impl Origins {
+    /// The origin of a Spark version.
+    pub fn of(&self, spark: &str) -> Origin {
+        self.of.get(spark).copied().unwrap_or(self.default)
+    }
+}
+
+impl From<Origin> for Origins {
+    fn from(default: Origin) -> Self {
+        Self { default, of: BTreeMap::new() }
+    }
 }
 
 /// The lock answers other requests than the catalog has.
@@ -65,13 +87,13 @@ impl LockedCatalog {
     ///
     /// # Errors
     /// The lock is stale: what it lacks and what it has too much.
-    pub fn new(catalog: Catalog, lock: Lock, origin: Origin) -> Result<Self, Stale> {
+    pub fn new(catalog: Catalog, lock: Lock, origins: impl Into<Origins>) -> Result<Self, Stale> {
         let requests = Requests::of(&catalog);
         if !lock.answers(&requests) {
             let stale = compare(&requests, &lock);
             return Err(stale);
         }
-        Ok(Self { catalog, lock, origin })
+        Ok(Self { catalog, lock, origins: origins.into() })
     }
 
     /// The catalog.
@@ -84,14 +106,24 @@ impl LockedCatalog {
         &self.lock
     }
 
-    /// Where this run takes the Spark distribution from.
-    pub fn origin(&self) -> Origin {
-        self.origin
+    /// Takes Spark distributions from elsewhere.
+    pub fn set_origins(&mut self, origins: Origins) {
+        self.origins = origins;
+    }
+
+    /// Where this run takes the Spark distribution of an image from. What has no Spark has the default.
+    pub fn origin(&self, image: &Image) -> Origin {
+        image.spark.as_deref().map_or(self.origins.default, |spark| self.origins.of(spark))
+    }
+
+    /// Whether the Spark of an image comes from a tree of the user's own.
+    pub fn is_local(&self, image: &Image) -> bool {
+        self.catalog.local.as_ref().is_some_and(|local| image.spark.as_ref() == Some(&local.spark))
     }
 
     /// The stages of an image that count under this origin.
     pub fn stages<'a>(&self, image: &'a Image) -> impl Iterator<Item = &'a Stage> {
-        let origin = self.origin;
+        let origin = self.origin(image);
         image.stages.iter().filter(move |stage| stage.origin.is_none_or(|only| only == origin))
     }
 
@@ -101,12 +133,23 @@ impl LockedCatalog {
             Content::Maven(jars) => jars.iter().map(|jar| Coordinate::Maven(jar.maven.clone()).to_string()).collect(),
             Content::File(path) => vec![Coordinate::File(path.clone()).to_string()],
             Content::Python(set) => vec![format!("python {}", set.name)],
-            Content::Debian { .. } => vec![format!("debian {}", self.catalog.table.debian.suites.join(" "))],
-            Content::Spark { .. } => match (self.origin, &image.spark) {
-                (Origin::Release, Some(spark)) => vec![format!("sdist pyspark=={spark}")],
-                _ => Vec::new(),
-            },
+            Content::Debian { .. } => vec![debian_key(&image.id)],
+            Content::Spark { .. } => self.spark_keys(image),
             Content::Folder(_) | Content::Links(_) | Content::Texts(_) => Vec::new(),
+        }
+    }
+
+    /// What a Spark distribution is made of: the official source distribution, or the archive that is compiled.
+    fn spark_keys(&self, image: &Image) -> Vec<String> {
+        let Some(spark) = image.spark.as_ref().and_then(|spark| self.catalog.table.sparks.get(spark)) else {
+            return Vec::new();
+        };
+        match (self.origin(image), &spark.source) {
+            (Origin::Release, _) => vec![format!("sdist pyspark=={}", spark.version)],
+            (Origin::Source, Some(source)) if !self.is_local(image) => {
+                vec![Coordinate::Archive(source.archive.name.clone()).to_string()]
+            }
+            (Origin::Source, _) => Vec::new(),
         }
     }
 
@@ -120,6 +163,12 @@ impl LockedCatalog {
             }
         };
         self.keys(image, stage).into_iter().flat_map(of_key).collect()
+    }
+
+    /// What an image itself needs and the lock has no answer to, by key.
+    pub fn unresolved(&self, image: &Image) -> Vec<String> {
+        let keys = self.stages(image).flat_map(|stage| self.keys(image, stage));
+        keys.filter(|key| self.lock.unresolved.contains_key(key)).collect()
     }
 
     /// Why images cannot be built, by image: an artifact of theirs is unresolved, or a parent is blocked.
@@ -148,7 +197,7 @@ impl LockedCatalog {
         for stage in self.stages(image) {
             match &stage.content {
                 Content::Spark { .. } => {
-                    labels.insert("io.spark-images.origin".to_owned(), self.origin.to_string());
+                    labels.insert("io.spark-images.origin".to_owned(), self.origin(image).to_string());
                 }
                 Content::Maven(jars) => {
                     let replaced = jars.iter().filter_map(|jar| Some((jar, jar.instead_of.as_ref()?)));

@@ -20,6 +20,11 @@ impl Inputs {
         self.0.insert(name.into(), identity.to_string());
     }
 
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, identity)| (name.as_str(), identity.as_str()))
+    }
+
     /// The digest over all inputs.
     pub fn fingerprint(&self) -> Digest {
         let lines: Vec<String> = self.0.iter().map(|(name, identity)| format!("{name}\0{identity}\n")).collect();

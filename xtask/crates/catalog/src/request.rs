@@ -36,8 +36,10 @@ pub enum Request {
         /// Architecture in Debian's notation.
         architecture: String,
     },
-    /// Debian packages and what they depend on.
+    /// Debian packages of one kind of image, and what they depend on.
     Debian {
+        /// Id of the image.
+        image: String,
         /// Packages asked for, sorted.
         packages: Vec<String>,
         /// The archive.
@@ -56,7 +58,7 @@ impl Request {
             Request::Maven(maven) => Coordinate::Maven(maven.clone()).to_string(),
             Request::Sdist { name, version } => format!("sdist {name}=={version}"),
             Request::Python { set, .. } => format!("python {}", set.name),
-            Request::Debian { debian, .. } => format!("debian {}", debian.suites.join(" ")),
+            Request::Debian { image, .. } => debian_key(image),
             Request::File(path) => Coordinate::File(path.clone()).to_string(),
             Request::Archive(archive) => Coordinate::Archive(archive.name.clone()).to_string(),
         }
@@ -69,7 +71,7 @@ impl Request {
             Request::Python { set, python, glibc, architecture } => {
                 format!("python {set:?} for {python} on glibc {glibc} {architecture}")
             }
-            Request::Debian { packages, debian } => {
+            Request::Debian { packages, debian, .. } => {
                 let Debian { suites, components, architecture, .. } = debian;
                 format!("debian {packages:?} of {suites:?} {components:?} {architecture}")
             }
@@ -87,6 +89,11 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.key())
     }
+}
+
+/// The key of the Debian packages of the images of this id.
+pub(crate) fn debian_key(image: &str) -> String {
+    format!("debian {image}")
 }
 
 /// All requests of a catalog, by key.
@@ -109,7 +116,7 @@ impl Requests {
                         glibc: debian.glibc.clone(),
                         architecture: debian.architecture.clone(),
                     }),
-                    Content::Debian { packages, .. } => requests.debian(packages, debian),
+                    Content::Debian { packages, .. } => requests.debian(&image.id, packages, debian),
                     Content::Spark { .. } | Content::Folder(_) | Content::Links(_) | Content::Texts(_) => {}
                 }
             }
@@ -127,19 +134,18 @@ impl Requests {
         self.0.insert(request.key(), request);
     }
 
-    /// All Debian packages of one archive are resolved together: two images never hold two versions of one.
-    fn debian(&mut self, packages: &[String], debian: &Debian) {
-        let mut request = Request::Debian { packages: packages.to_vec(), debian: debian.clone() };
-        if let (Some(Request::Debian { packages: others, .. }), Request::Debian { packages, .. }) =
-            (self.0.get(&request.key()), &mut request)
-        {
-            packages.extend(others.iter().cloned());
+    /// What the images of one kind ask for is resolved together, whatever their Spark version: they share a layer.
+    fn debian(&mut self, image: &str, packages: &[String], debian: &Debian) {
+        let request = self.0.entry(debian_key(image)).or_insert_with(|| Request::Debian {
+            image: image.to_owned(),
+            packages: Vec::new(),
+            debian: debian.clone(),
+        });
+        if let Request::Debian { packages: all, .. } = request {
+            all.extend(packages.iter().cloned());
+            all.sort();
+            all.dedup();
         }
-        if let Request::Debian { packages, .. } = &mut request {
-            packages.sort();
-            packages.dedup();
-        }
-        self.add(request);
     }
 
     /// The requests, by key.

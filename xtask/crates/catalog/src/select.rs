@@ -67,9 +67,10 @@ impl Selection {
     pub fn chosen<'a>(&self, catalog: &'a Catalog) -> Result<Vec<&'a Image>, SelectError> {
         self.check_words(catalog)?;
         let spark_ok = |image: &Image| {
-            self.sparks.is_empty()
+            (self.sparks.is_empty() && catalog.local.is_none())
                 || catalog.images().iter().any(|other| {
-                    other.spark.as_deref().is_some_and(|spark| self.wants(spark)) && stands_on(catalog, other, image)
+                    other.spark.as_deref().is_some_and(|spark| self.wants(spark, catalog))
+                        && stands_on(catalog, other, image)
                 })
         };
         let explicit = |image: &Image| self.images.iter().any(|name| names(name, image));
@@ -95,14 +96,23 @@ impl Selection {
         Ok(chosen)
     }
 
-    fn wants(&self, spark: &str) -> bool {
-        self.sparks.iter().any(|wanted| spark == wanted || spark.starts_with(&format!("{wanted}.")))
+    /// Whether a version of the table is meant. A tree of the user's own is meant by its own version as well, and it is
+    /// the only one meant where nothing is said.
+    fn wants(&self, spark: &str, catalog: &Catalog) -> bool {
+        let own = catalog.local.as_ref().filter(|local| local.spark == spark).map(|local| local.version.as_str());
+        let is = |wanted: &String, version: &str| {
+            version == wanted || version.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        match self.sparks.is_empty() {
+            true => catalog.local.is_none() || own.is_some(),
+            false => self.sparks.iter().any(|wanted| is(wanted, spark) || own.is_some_and(|own| is(wanted, own))),
+        }
     }
 
     fn check_words(&self, catalog: &Catalog) -> Result<(), SelectError> {
         for wanted in &self.sparks {
             let selection = Selection { sparks: vec![wanted.clone()], ..Self::default() };
-            if !catalog.table.sparks.keys().any(|spark| selection.wants(spark)) {
+            if !catalog.table.sparks.keys().any(|spark| selection.wants(spark, catalog)) {
                 return Err(SelectError::Spark(catalog.table.why_not(wanted)));
             }
         }

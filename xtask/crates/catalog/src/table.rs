@@ -105,6 +105,8 @@ pub struct SourceOrigin {
     pub archive: Archive,
     /// Profiles of the build.
     pub profiles: Vec<String>,
+    /// Further arguments for Maven.
+    pub flags: Vec<String>,
 }
 
 /// An archive that no package registry has.
@@ -175,6 +177,14 @@ impl Table {
         }
         root.finish();
         Some(table)
+    }
+
+    /// What a name of [versions] stands for with this Spark.
+    pub fn version(&self, name: &str, spark: &Spark) -> Option<String> {
+        let find = |versions: &[(String, At<String>)]| {
+            versions.iter().find(|(known, _)| known == name).map(|(_, at)| at.value.clone())
+        };
+        find(&spark.versions).or_else(|| find(&self.versions))
     }
 
     /// The sentence for somebody who asks for a version that is not built.
@@ -285,6 +295,7 @@ fn source_origin(section: Section<'_>) -> SourceOrigin {
             sha512: section.string("sha512").map(|at| at.value),
         },
         profiles: values(section.strings("profiles")),
+        flags: values(section.strings("flags")),
     };
     section.finish();
     origin

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use blob::Digest;
 use catalog::{
-    Artifact, Catalog, Decision, Image, ImageRef, Inputs, Lock, LockError, LockedCatalog, Origin, Plan, Reason, Record,
-    Request, Requests, SelectError, Selection, Source, Unresolved,
+    Artifact, Catalog, Decision, Image, ImageRef, Inputs, Local, Lock, LockError, LockedCatalog, Origin, Origins, Plan,
+    Reason, Record, Request, Requests, SelectError, Selection, Source, Unresolved,
 };
 
 const TABLE: &str = include_str!("table.toml");
@@ -229,4 +229,58 @@ fn a_selection_of_what_is_not_there_says_what_is() {
     assert!(error(&["custom:3.5.7"], &["4.1.0"], &[]).contains("it is not built for Spark 4.1.0"));
     assert!(error(&[], &["3.5.8"], &[]).contains("nobody tried\nto add it: cargo xtask add-version 3.5.8"));
     assert!(error(&[], &[], &["gpo"]).contains("groups: gpu"));
+}
+
+#[test]
+fn a_tree_of_the_users_own_takes_the_place_of_a_version_and_moves_no_tag_of_the_table() {
+    let source = |path: String, text: &str| Source { path, text: text.into() };
+    let images = IMAGES.map(|(id, text)| source(format!("docker/{id}/image.toml"), text));
+    let local = Local { spark: "3.5.7".into(), version: "3.5.8-SNAPSHOT".into(), hash: "abc".into() };
+    let catalog = Catalog::read_with(&source("docker/versions.toml".into(), TABLE), &images, Some(local)).unwrap();
+    let names = |selection: &Selection| -> Vec<String> {
+        selection.chosen(&catalog).unwrap().iter().map(|image| image.reference.to_string()).collect()
+    };
+    // What nobody named is what the tree is for, and what that stands on.
+    let expected =
+        ["base:1", "custom:3.5.8-SNAPSHOT-src.abc", "layer:3.5.8-SNAPSHOT-a-src.abc", "runtime:3.5.8-SNAPSHOT-src.abc"];
+    assert_eq!(names(&Selection::default()), expected);
+    for spark in ["3.5", "3.5.7", "3.5.8-SNAPSHOT"] {
+        assert_eq!(names(&Selection { sparks: vec![spark.into()], ..Selection::default() }), expected, "{spark}");
+    }
+    assert_eq!(names(&Selection { sparks: vec!["4.1".into()], ..Selection::default() })[1], "custom:4.1.0");
+    let of = |name: &str| catalog.images().iter().find(|image| image.reference.to_string() == name).unwrap();
+    let runtime = of("runtime:3.5.8-SNAPSHOT-src.abc");
+    assert_eq!(runtime.also[0].to_string(), "runtime:3.5-src.abc");
+    assert_eq!(catalog.smoke(runtime).expect["SPARK"], "3.5.8-SNAPSHOT");
+    // The lock answers it as it is: what registries are asked for goes by the table's version.
+    let lock = lock_for(&self::catalog());
+    LockedCatalog::new(catalog, lock, Origin::Release).unwrap();
+}
+
+#[test]
+fn an_archive_that_cannot_be_had_blocks_the_origin_that_compiles_it() {
+    let table = TABLE.replacen(
+        "[spark.\"4.1.0\"]",
+        "[spark.\"3.5.7\".source]\narchive = \"spark.tgz\"\nurls = [\"https://a.example/spark.tgz\"]\nprofiles = []\n[spark.\"4.1.0\"]",
+        1,
+    );
+    let source = |path: String, text: &str| Source { path, text: text.into() };
+    let images = IMAGES.map(|(id, text)| {
+        let home = "[[stage]]\ninto = \"spark/\"\nspark-home = true\n";
+        source(format!("docker/{id}/image.toml"), &if id == "custom" { format!("{text}{home}") } else { text.into() })
+    });
+    let catalog = Catalog::read(&source("docker/versions.toml".into(), &table), &images).unwrap();
+    let mut lock = lock_for(&catalog);
+    let key = "archive:spark.tgz";
+    lock.sets.remove(key);
+    lock.unresolved.insert(key.into(), Unresolved { request: key.into(), reason: "it could not be had".into() });
+    let mut locked = LockedCatalog::new(catalog, lock, Origin::Release).unwrap();
+    assert!(locked.blocked().is_empty());
+    locked.set_origins(Origins { default: Origin::Release, of: [("3.5.7".into(), Origin::Source)].into() });
+    let blocked = locked.blocked();
+    assert_eq!(blocked.values().next().unwrap(), &["archive:spark.tgz: it could not be had"]);
+    let custom = locked.catalog().images().iter().find(|image| image.reference.to_string() == "custom:3.5.7").unwrap();
+    assert_eq!(locked.unresolved(custom), [key]);
+    assert_eq!(locked.origin_labels(custom)["io.spark-images.origin"], "source");
+    assert!(!blocked.keys().any(|image| image.tag.starts_with('4')));
 }
