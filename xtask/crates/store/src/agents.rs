@@ -65,6 +65,11 @@ impl Agents {
         agents.into_values().for_each(Agent::shutdown);
     }
 
+    /// The certificates of the authorities that are trusted, as DER.
+    pub(crate) fn authorities(&self) -> Result<Vec<Vec<u8>>, HttpError> {
+        Ok(self.roots()?.iter().map(|certificate| certificate.der().to_vec()).collect())
+    }
+
     fn config(&self, roots: Option<Roots>, proxy: Option<Proxy>) -> Config {
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))

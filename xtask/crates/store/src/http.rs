@@ -120,6 +120,23 @@ impl Http {
         Ok(Self { agents, retry, proxies, offline, cancel })
     }
 
+    /// The certificates of the authorities that this trusts, as DER: for programs that are started to fetch by themselves.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn authorities(&self) -> Result<Vec<Vec<u8>>, HttpError> {
+        self.agents.authorities()
+    }
+
+    /// The proxy that a request for `location` goes through, with its credentials, as a URL.
+    ///
+    /// # Errors
+    /// The location's URL cannot be read.
+    pub fn proxy_of(&self, location: &Location) -> Result<Option<String>, HttpError> {
+        let (url, _) = Url::parse(&location.url)?;
+        Ok(self.proxy(&url, location).map(|setting| setting.url))
+    }
+
     /// The file at `location`, or nothing if the server does not have it (404, 410). Repeated as [`Retry`] says.
     ///
     /// # Errors

@@ -92,8 +92,9 @@ pub(super) fn generate(
         *number += 1;
     }
     if packages.contains("ca-certificates-java") {
-        let keystore = keystore(&certificates, inputs.epoch);
-        tree.file(&format!("{STORE}java/cacerts"), Meta::root(0o644), keystore, faults);
+        let alias = |certificate: &Certificate| format!("debian:{}", certificate.link).to_lowercase();
+        let entries = certificates.iter().map(|certificate| (alias(certificate), certificate.der.as_slice()));
+        tree.file(&format!("{STORE}java/cacerts"), Meta::root(0o644), keystore(entries, inputs.epoch), faults);
     }
     Ok(())
 }
@@ -149,15 +150,13 @@ fn configuration(names: &[String]) -> String {
     COMMENT.to_owned() + &names.iter().map(|name| format!("{name}\n")).collect::<String>()
 }
 
-/// The certificates as a JKS keystore.
-fn keystore(certificates: &[Certificate], epoch: u64) -> Vec<u8> {
+/// A JKS keystore that trusts certificates, each given by its alias and its DER. `epoch` is the time of its entries, in
+/// seconds since 1970.
+pub fn keystore<'c>(certificates: impl IntoIterator<Item = (String, &'c [u8])>, epoch: u64) -> Vec<u8> {
     const MAGIC: u32 = 0xfeed_feed;
     const VERSION: u32 = 2;
     const TRUSTED_CERTIFICATE: u32 = 2;
-    let entries: BTreeMap<_, _> = certificates
-        .iter()
-        .map(|certificate| (format!("debian:{}", certificate.link).to_lowercase(), &certificate.der))
-        .collect();
+    let entries: BTreeMap<_, _> = certificates.into_iter().collect();
     let mut store = Vec::new();
     for number in [MAGIC, VERSION, entries.len() as u32] {
         store.extend(number.to_be_bytes());

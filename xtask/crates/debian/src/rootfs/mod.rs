@@ -26,7 +26,7 @@ use crate::deb::Deb;
 use build::Build;
 use writer::Writer;
 
-pub use certificates::{Authority, CertificateError};
+pub use certificates::{Authority, CertificateError, keystore};
 pub use error::RootfsError;
 pub use recipe::{Alternative, Directory, Diversion, File, Group, Link, Mode, Recipe, Slave, User};
 
