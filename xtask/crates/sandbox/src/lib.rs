@@ -24,6 +24,7 @@
 //! hold a command that attacks the kernel. Open files that this process has inherited from its own parent, and that are
 //! not close-on-exec, reach the command.
 
+mod engine;
 mod error;
 mod layers;
 mod mounts;
@@ -39,6 +40,7 @@ mod unpack;
 mod users;
 mod vector;
 
+pub use engine::{Container, Engine};
 pub use error::{Error, Unsupported};
 pub use layers::Layers;
 pub use process::Cancel;

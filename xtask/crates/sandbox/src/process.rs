@@ -78,13 +78,22 @@ pub(crate) struct Ended {
     pub(crate) stderr: Vec<u8>,
 }
 
+/// The environment of a child.
+pub(crate) type Environment = BTreeMap<OsString, OsString>;
+
 type Capture = fn(&Expression) -> Expression;
 type ToFile = fn(&Expression, OwnedFd) -> Expression;
 
 /// Runs `argv` to its end. The thread must live until then: the child dies with the thread that started it.
-pub(crate) fn run(argv: &[String], streams: Streams, timeout: Option<Duration>, cancel: &Cancel) -> io::Result<Ended> {
+pub(crate) fn run(
+    argv: &[String],
+    environment: Environment,
+    streams: Streams,
+    timeout: Option<Duration>,
+    cancel: &Cancel,
+) -> io::Result<Ended> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut expression = duct::cmd(program, arguments).full_env(environment()).unchecked();
+    let mut expression = duct::cmd(program, arguments).full_env(environment).unchecked();
     if streams.stdin == Stdin::Null {
         expression = expression.stdin_null();
     }
@@ -178,7 +187,7 @@ fn read_lines(reader: PipeReader, mut callback: Box<dyn FnMut(&str) + Send>) -> 
 
 /// The environment of the programs that make the box; the command gets none of it. The usual folders are added to the
 /// host's `PATH`, which may lack the ones for the administrator.
-fn environment() -> BTreeMap<OsString, OsString> {
+pub(crate) fn environment() -> Environment {
     let usual = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(Into::into);
     let host = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&host).filter(|folder| folder.is_absolute()).chain(usual);

@@ -70,7 +70,7 @@ impl Sandbox {
         let mut vector = Vector::begin(&spec, mode, upper, scratch.path(), &read_only);
         vector.command(mode, &spec)?;
         let streams = Streams { stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr };
-        let ended = process::run(&vector.0, streams, spec.timeout, cancel)
+        let ended = process::run(&vector.0, process::environment(), streams, spec.timeout, cancel)
             .map_err(|error| Error::Setup(format!("running {}: {error}", vector.0[0])))?;
         if let Some(folder) = &spec.upper {
             let work = folder.join("work");

@@ -76,8 +76,8 @@ fn attempt(runs: &Utf8Path, mode: Mode, upper: Upper) -> Result<Result<(), Strin
     let mut vector = Vector::begin(&spec, mode, upper, scratch.path(), &read_only);
     vector.nothing(mode);
     let streams = Streams { stdin: Stdin::Null, stdout: Output::Capture, stderr: Output::Capture };
-    let ended =
-        process::run(&vector.0, streams, None, &Cancel::new()).map_err(Error::io("starting", vector.0[0].as_str()))?;
+    let ended = process::run(&vector.0, process::environment(), streams, None, &Cancel::new())
+        .map_err(Error::io("starting", vector.0[0].as_str()))?;
     let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
     Ok(match (scratch.is_ready(), ended.status) {
         (Ok(()), Status::Exited(0)) => Ok(()),

@@ -1,0 +1,200 @@
+//! Docker and Podman, for those who have one: a command in a container of an image that the engine was given.
+//!
+//! The engine's own client is called, with this process's environment: contexts, remote hosts and logins are its matter.
+
+use std::{collections::BTreeMap, env, fmt, time::Instant};
+
+use blob::Digest;
+use camino::Utf8Path;
+
+use crate::{
+    Cancel, Error, Mount, Network, Outcome, Output, Status, Stdin, Unsupported,
+    process::{self, Streams},
+};
+
+/// A container engine with a client of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Docker.
+    Docker,
+    /// Podman.
+    Podman,
+}
+
+/// A command and what it may see.
+pub struct Container {
+    /// The image, as the engine calls it.
+    pub image: String,
+    /// The container's name. One of that name that an earlier run has left is removed first.
+    pub name: String,
+    /// The program and its arguments, in place of the image's own.
+    pub argv: Vec<String>,
+    /// Variables beside those of the image.
+    pub env: BTreeMap<String, String>,
+    /// Folders of this machine. Memory is not mounted.
+    pub mounts: Vec<Mount>,
+    /// What the command can reach.
+    pub network: Network,
+    /// Where standard output goes.
+    pub stdout: Output,
+    /// Where standard error goes.
+    pub stderr: Output,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program())
+    }
+}
+
+impl Engine {
+    /// The name of its client.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+
+    /// Asks whether it is there and answers.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] says what it answered, and what to do.
+    pub fn probe(self) -> Result<(), Error> {
+        self.client(&["info"]).map(drop).map_err(|cause| {
+            let remedy = match self {
+                Self::Docker => "start its daemon, or name one in DOCKER_HOST",
+                Self::Podman => "see `podman info`",
+            };
+            Error::Unsupported(Unsupported {
+                cause: format!("{self} does not answer ({cause})"),
+                remedy: remedy.into(),
+            })
+        })
+    }
+
+    /// Whether it has the image whose configuration has this digest, under this name.
+    ///
+    /// # Errors
+    /// Its client cannot be started.
+    pub fn has(self, name: &str, config: &Digest) -> Result<bool, Error> {
+        let found = self.client(&["image", "inspect", "--format", "{{.Id}}", name]);
+        // Podman writes the bare digits.
+        Ok(found.is_ok_and(|id| id.trim().trim_start_matches("sha256:") == config.hex()))
+    }
+
+    /// Gives it an image, as an archive that `docker save` would have written.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub fn load(self, archive: &Utf8Path) -> Result<(), Error> {
+        self.client(&["load", "--input", archive.as_str()])
+            .map(drop)
+            .map_err(|cause| Error::Setup(format!("{self} load: {cause}")))
+    }
+
+    /// Runs a command to its end, or until `cancel` is used from another thread; its container is removed then.
+    ///
+    /// # Errors
+    /// The engine's client cannot be started.
+    pub fn run(self, container: Container, cancel: &Cancel) -> Result<Outcome, Error> {
+        let started = Instant::now();
+        let name = container.name.clone();
+        let remove = || self.client(&["rm", "--force", "--volumes", &name]);
+        // One that is not there is what is hoped for.
+        drop(remove());
+        let argv = self.vector(&container);
+        let streams = Streams { stdin: Stdin::Null, stdout: container.stdout, stderr: container.stderr };
+        let ended = process::run(&argv, host(), streams, None, cancel);
+        let ended = ended.map_err(|error| Error::Setup(format!("running {self}: {error}")))?;
+        if ended.status == Status::Cancelled {
+            // Its client is dead; the container is not.
+            remove().map_err(|cause| Error::Setup(format!("removing the container {name}: {cause}")))?;
+        }
+        let (status, stdout, stderr) = (ended.status, ended.stdout, ended.stderr);
+        Ok(Outcome { status, stdout, stderr, elapsed: started.elapsed(), uid_emulated: false })
+    }
+
+    fn vector(self, container: &Container) -> Vec<String> {
+        let mut argv: Vec<String> = [self.program(), "run", "--rm", "--name", &container.name].map(String::from).into();
+        argv.extend(["--network", if container.network == Network::None { "none" } else { "host" }].map(String::from));
+        match self {
+            // Files in mounted folders get this owner: that of whoever called.
+            Self::Docker => argv.push(format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid())),
+            // Its root is whoever called.
+            Self::Podman => argv.extend(["--user=0:0", "--security-opt=label=disable"].map(String::from)),
+        }
+        for mount in &container.mounts {
+            if let Mount::Bind { source, target, read_only } = mount {
+                let end = if *read_only { ",readonly" } else { "" };
+                argv.push(format!("--mount=type=bind,source={source},target={target}{end}"));
+            }
+        }
+        argv.extend(container.env.iter().map(|(name, value)| format!("--env={name}={value}")));
+        let (program, arguments) = container.argv.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+        argv.extend([format!("--entrypoint={program}"), container.image.clone()]);
+        argv.extend(arguments.iter().cloned());
+        argv
+    }
+
+    /// What the client prints, or why it failed.
+    fn client(self, arguments: &[&str]) -> Result<String, String> {
+        let argv: Vec<String> =
+            std::iter::once(self.program()).chain(arguments.iter().copied()).map(String::from).collect();
+        let streams = Streams { stdin: Stdin::Null, stdout: Output::Capture, stderr: Output::Capture };
+        let ended = process::run(&argv, host(), streams, None, &Cancel::new()).map_err(|error| error.to_string())?;
+        match ended.status {
+            Status::Exited(0) => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
+            _ => Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()),
+        }
+    }
+}
+
+/// This process's environment.
+fn host() -> process::Environment {
+    env::vars_os().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vector_of_a_container() {
+        let bind = |source: &str, target: &str, read_only| Mount::Bind {
+            source: source.into(),
+            target: target.into(),
+            read_only,
+        };
+        let container = Container {
+            image: "builder:1".into(),
+            name: "one".into(),
+            argv: ["/in/run", "-P x", "y"].map(String::from).into(),
+            env: [("A".to_owned(), "b c".to_owned())].into(),
+            mounts: vec![bind("/a", "/in", true), bind("/b", "/out", false)],
+            network: Network::None,
+            stdout: Output::Inherit,
+            stderr: Output::Inherit,
+        };
+        let vector = Engine::Podman.vector(&container);
+        let expected = [
+            "podman",
+            "run",
+            "--rm",
+            "--name",
+            "one",
+            "--network",
+            "none",
+            "--user=0:0",
+            "--security-opt=label=disable",
+            "--mount=type=bind,source=/a,target=/in,readonly",
+            "--mount=type=bind,source=/b,target=/out",
+            "--env=A=b c",
+            "--entrypoint=/in/run",
+            "builder:1",
+            "-P x",
+            "y",
+        ];
+        assert_eq!(vector, expected);
+    }
+}
