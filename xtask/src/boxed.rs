@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use assemble::{Layout, oci::ImageConfig};
+use blob::Digest;
 use catalog::Image;
 use sandbox::{Cancel, Identity, Outcome, Root, Sandbox, Spec};
 
@@ -27,6 +28,8 @@ pub(crate) struct Boxed {
     sandbox: Sandbox,
     pub(crate) root: Root,
     pub(crate) config: ImageConfig,
+    /// The digest of the image's manifest.
+    pub(crate) digest: Digest,
     name: String,
 }
 
@@ -45,7 +48,7 @@ impl Boxed {
             layers.unpack(layer.digest, &layout.blob_path(&layer.digest))?;
         }
         let root = layers.root(&config.rootfs.diff_ids)?;
-        Ok(Self { sandbox, root, config, name })
+        Ok(Self { sandbox, root, config, digest: found.digest, name })
     }
 
     /// What a container of the image runs when it is given this command.
@@ -78,16 +81,17 @@ impl Boxed {
 
     /// Runs it; Ctrl-C ends it and all that it started.
     pub(crate) fn run(&self, spec: Spec) -> Result<Outcome> {
-        cancellable(&self.sandbox, spec).with_context(|| format!("running in {}", self.name))
+        let outcome = until_interrupted(|cancel| self.sandbox.run(spec, cancel))?;
+        outcome.with_context(|| format!("running in {}", self.name))
     }
 }
 
-/// Runs it; Ctrl-C ends it and all that it started.
-pub(crate) fn cancellable(sandbox: &Sandbox, spec: Spec) -> Result<Outcome> {
+/// Runs `work` with a [`Cancel`] that Ctrl-C uses.
+pub(crate) fn until_interrupted<T>(work: impl FnOnce(&Cancel) -> T) -> Result<T> {
     let cancel = Cancel::new();
     let interrupted = crate::interrupt::flag()?;
     let ended = AtomicBool::new(false);
-    let outcome = thread::scope(|scope| {
+    Ok(thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 if interrupted.load(Ordering::Relaxed) {
@@ -96,10 +100,9 @@ pub(crate) fn cancellable(sandbox: &Sandbox, spec: Spec) -> Result<Outcome> {
                 thread::park_timeout(POLL);
             }
         });
-        let outcome = sandbox.run(spec, &cancel);
+        let outcome = work(&cancel);
         ended.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
         outcome
-    });
-    Ok(outcome?)
+    }))
 }

@@ -233,6 +233,8 @@ impl Builder<'_> {
         let text = std::fs::read_to_string(self.stager.workspace.path(&image.dockerfile))
             .with_context(|| format!("reading {}", image.dockerfile))?;
         let table = &self.stager.locked.catalog().table;
+        let mut labels = self.stager.labels(image);
+        labels.extend(self.stager.compile_labels(image)?);
         let mut args = image.args.clone();
         args.extend(image.parents.iter().map(|(arg, parent)| (arg.clone(), parent.to_string())));
         let said = Mutex::new(String::new());
@@ -258,7 +260,7 @@ impl Builder<'_> {
             args: &args,
             target: image.target.as_deref(),
             images: &BTreeMap::new(),
-            labels: &self.stager.labels(image),
+            labels: &labels,
             epoch: table.epoch,
             platform: &Platform { os: "linux".into(), architecture: table.debian.architecture.clone(), variant: None },
             jobs: self.layer_jobs,

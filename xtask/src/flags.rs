@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Default)]
 pub(crate) struct Global {
     /// Where packages come from: `maven=URL`, `pypi=URL` or `debian=URL`. Repeat it for mirrors, the first that has a
     /// file wins
@@ -31,6 +31,10 @@ pub(crate) struct Global {
     /// A folder of further image folders, outside of this repository
     #[arg(id = "image-folders", long = "images", value_name = "DIR", global = true, help_heading = "Everywhere")]
     pub(crate) images: Vec<Utf8PathBuf>,
+    /// A Spark source tree of your own (a fork, a patched one): compiled in the place of the version of its line. Its
+    /// images carry its own version, and tags that end in `-src.HASH`
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Everywhere")]
+    pub(crate) source_dir: Option<Utf8PathBuf>,
     /// Refuse to change docker/versions.lock: a stale lock is an error. The default where CI=true
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) locked: bool,
@@ -57,7 +61,7 @@ pub(crate) struct Select {
 pub(crate) enum Command {
     /// Build images: base, custom, wrapper, layers, runtime
     BuildLayers(BuildLayers),
-    /// Build the custom image of one Spark version, from the official release; Spark is not compiled
+    /// Compile Spark from source and build its custom image
     BuildCustom(BuildCustom),
     /// Show what would be built, and why
     Plan(PlanArgs),
@@ -67,6 +71,8 @@ pub(crate) enum Command {
     Lock(LockArgs),
     /// Fetch all that a build needs, so that it can run without a network
     Fetch(Select),
+    /// Carry all that a compile of Spark needs to a machine without a network
+    Vendor(VendorArgs),
     /// Write a built image to a file or folder, for docker, podman, skopeo or crane
     Export(ExportArgs),
     /// Run real Spark jobs in the built images
@@ -93,6 +99,8 @@ pub(crate) struct BuildLayers {
     pub(crate) select: Select,
     #[command(flatten)]
     pub(crate) origin: OriginArgs,
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
     /// Show what would be built and build nothing
     #[arg(long, visible_alias = "dry-run")]
     pub(crate) plan: bool,
@@ -117,18 +125,57 @@ pub(crate) struct OriginArgs {
     pub(crate) origin: Option<OriginFlag>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OriginFlag {
-    /// The official release with its Hadoop replaced
+    /// The official release with its Hadoop replaced: minutes
     Release,
+    /// Compiled from the source archive, or from the tree of --source-dir: an hour, once
+    Source,
+    /// Source where it is compiled already, else release. Not where CI=true
+    Auto,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Spark is compiled once: the distribution is kept in the store, and all later builds with `--origin source` take it from
+there. Profiles and patches stand in docker/versions.toml and docker/spark-custom/patches.
+
+Examples:
+  cargo xtask build-custom 3.5.7                        compile the source archive, build the image
+  cargo xtask build-custom 3.5.7 --origin release       do not compile: lay the official release out
+  cargo xtask build-custom --source-dir ../spark        compile a tree of your own; its pom says the version")]
 pub(crate) struct BuildCustom {
-    /// Spark version
-    pub(crate) spark: String,
+    /// Spark version; with --source-dir the one of the tree
+    pub(crate) spark: Option<String>,
+    /// Where Spark comes from
+    #[arg(long, value_enum, value_name = "ORIGIN", default_value = "source")]
+    pub(crate) origin: OriginFlag,
     #[command(flatten)]
-    pub(crate) origin: OriginArgs,
+    pub(crate) compile: CompileArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineFlag {
+    /// The sandbox: no engine, no root
+    Embedded,
+    /// Docker
+    Docker,
+    /// Podman
+    Podman,
+}
+
+/// How Spark is compiled, where that has to be done.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompileArgs {
+    /// Where the compile runs: in the sandbox of this program, or in a container
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "embedded")]
+    pub(crate) compile_in: EngineFlag,
+    /// Compile what is kept already once more, and say in what the two differ. The kept one stays
+    #[arg(long)]
+    pub(crate) recompile: bool,
+    /// Threads of Maven: modules that do not need each other are compiled side by side, each with memory of its own
+    #[arg(long, value_name = "N")]
+    pub(crate) compile_jobs: Option<std::num::NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +210,25 @@ pub(crate) struct LockArgs {
     /// Only say whether the lock answers the table
     #[arg(long, conflicts_with = "update")]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where there is a network, and this Spark was compiled once:
+  cargo xtask vendor 3.5.7 -o spark-3.5.7-vendor.tar
+Where there is none, in a checkout of the same commit:
+  cargo xtask vendor --in spark-3.5.7-vendor.tar
+  cargo xtask build-custom 3.5.7 --offline")]
+pub(crate) struct VendorArgs {
+    /// Spark version; with --source-dir the one of the tree
+    #[arg(conflicts_with = "input")]
+    pub(crate) spark: Option<String>,
+    /// File to write
+    #[arg(short, long, value_name = "FILE", required_unless_present = "input")]
+    pub(crate) output: Option<Utf8PathBuf>,
+    /// Take over what such a file holds
+    #[arg(long = "in", id = "input", value_name = "FILE", conflicts_with = "output")]
+    pub(crate) input: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -259,21 +325,6 @@ pub(crate) struct DocsArgs {
     /// Only say what would change, and fail if anything would
     #[arg(long)]
     pub(crate) check: bool,
-}
-
-impl BuildCustom {
-    /// The same wish in the words of `build-layers`.
-    pub(crate) fn as_build_layers(&self) -> BuildLayers {
-        BuildLayers {
-            select: Select { images: vec!["custom".into()], spark: vec![self.spark.clone()], with: Vec::new() },
-            origin: OriginArgs { origin: self.origin.origin },
-            plan: false,
-            why: false,
-            jobs: None,
-            secret: Vec::new(),
-            json: false,
-        }
-    }
 }
 
 #[cfg(test)]

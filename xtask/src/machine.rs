@@ -1,6 +1,7 @@
 //! What this machine gives to a run: the store, the network, and where its registries are.
 
 use std::{
+    collections::BTreeMap,
     fs,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -22,6 +23,8 @@ pub(crate) struct Machine {
     pub(crate) extra_ca: Vec<(Utf8PathBuf, Vec<u8>)>,
     /// Whether no connection may be opened.
     pub(crate) offline: bool,
+    /// Where the table says that archives may be had, by the name of the archive.
+    archives: BTreeMap<String, Vec<String>>,
     /// Set by Ctrl-C.
     pub(crate) cancel: Arc<AtomicBool>,
 }
@@ -69,7 +72,9 @@ impl Machine {
             ..HttpOptions::default()
         })?;
         let store = Store::open(store_folder()?)?;
-        Ok(Self { store, http, registries, extra_ca, offline: global.offline, cancel })
+        let sources = catalog.table.sparks.values().filter_map(|spark| spark.source.as_ref());
+        let archives = sources.map(|source| (source.archive.name.clone(), source.archive.urls.clone())).collect();
+        Ok(Self { store, http, registries, extra_ca, offline: global.offline, archives, cancel })
     }
 
     /// Makes sure that a registry is known for each kind of artifact in `artifacts`.
@@ -87,7 +92,8 @@ impl Machine {
                 let path = artifact.path.as_deref().unwrap_or_default();
                 self.registries.debian.iter().map(|debian| location(&debian.endpoint, path)).collect()
             }
-            Coordinate::Pypi { .. } | Coordinate::File(_) | Coordinate::Archive(_) => Vec::new(),
+            Coordinate::Archive(name) => self.archives.get(name).into_iter().flatten().map(Location::new).collect(),
+            Coordinate::Pypi { .. } | Coordinate::File(_) => Vec::new(),
         }
     }
 

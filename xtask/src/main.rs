@@ -5,6 +5,7 @@
 mod boxed;
 mod build;
 mod cmd;
+mod compile;
 mod fetch;
 mod flags;
 mod images;
@@ -31,11 +32,12 @@ fn main() -> ExitCode {
     let global = &cli.global;
     let result = match &cli.command {
         Command::BuildLayers(args) => cmd::build_layers::run(global, args),
-        Command::BuildCustom(args) => cmd::build_layers::run(global, &args.as_build_layers()),
+        Command::BuildCustom(args) => cmd::build_layers::custom(global, args),
         Command::Plan(args) => cmd::plan::run(global, args),
         Command::List(args) => cmd::list::run(global, args),
         Command::Lock(args) => cmd::lock::run(global, args),
         Command::Fetch(args) => cmd::fetch::run(global, args),
+        Command::Vendor(args) => cmd::vendor::run(global, args),
         Command::Export(args) => cmd::export::run(global, args),
         Command::Smoke(args) => cmd::smoke::run(global, args),
         Command::Run(args) => cmd::run::run(global, args),

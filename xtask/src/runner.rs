@@ -10,7 +10,7 @@ use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use sandbox::{Identity, Layers, Network, Output, Sandbox, Spec, Status};
 
-use crate::{boxed::cancellable, interrupt};
+use crate::{boxed::until_interrupted, interrupt};
 
 /// The host name that commands see: BuildKit's, since what a command writes may hold it.
 const HOST_NAME: &str = "buildkitsandbox";
@@ -98,8 +98,8 @@ impl assemble::run::Runner for Runner {
         spec.stderr = Output::Stdout;
         let outcome = thread::scope(|scope| {
             scope.spawn(move || lines.iter().for_each(|text| line(&text)));
-            cancellable(sandbox, spec)
-        })?;
+            until_interrupted(|cancel| sandbox.run(spec, cancel))
+        })??;
         let code = match outcome.status {
             Status::Exited(code) => Some(code),
             Status::TimedOut | Status::Cancelled => None,

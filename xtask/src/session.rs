@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use assemble::Layout;
-use catalog::{Catalog, Coordinate, Image, LockedCatalog, Origin, Plan, Requests, Selection};
+use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origins, Plan, Requests, Selection};
 
 use crate::{
     build::Builder,
+    compile::Wanted,
     fetch,
-    flags::{Global, OriginArgs, OriginFlag, Select},
+    flags::{Global, OriginFlag, Select},
     machine::{Machine, is_locked, kept_folder},
     records::Records,
     report::progress::Board,
@@ -34,12 +35,12 @@ impl Session {
     ///
     /// # Errors
     /// Problems in the table; a stale lock under `--locked` or `--offline`; a registry that does not answer.
-    pub(crate) fn open(global: &Global, origin: Option<Origin>) -> Result<Self> {
-        let workspace = Workspace::find(&global.images)?;
+    pub(crate) fn open(global: &Global, origin: Option<OriginFlag>) -> Result<Self> {
+        let workspace = Workspace::find(global)?;
         let catalog = workspace.catalog()?;
         let machine = Machine::look(&workspace, global, &catalog)?;
         let board = Board::new();
-        let origin = origin.unwrap_or(catalog.table.origin);
+        let origins = origins(&catalog, origin)?;
         let may_write_lock = !is_locked(global) && !global.offline;
         let mut lock = workspace.lock()?;
         if may_write_lock && !lock.answers(&Requests::of(&catalog)) {
@@ -48,8 +49,44 @@ impl Session {
             workspace.write_lock(&lock)?;
             board.say("docker/versions.lock was written; commit it");
         }
-        let locked = LockedCatalog::new(catalog, lock, origin)?;
-        Ok(Self { workspace, machine, locked, board, may_write_lock })
+        let locked = LockedCatalog::new(catalog, lock, origins)?;
+        let mut session = Self { workspace, machine, locked, board, may_write_lock };
+        if origin == Some(OriginFlag::Auto) {
+            session.settle_origins()?;
+        }
+        Ok(session)
+    }
+
+    /// Origin `auto`: the versions that are not compiled yet are taken from their release.
+    fn settle_origins(&mut self) -> Result<()> {
+        let mut origins = Origins::from(Origin::Source);
+        let stager = self.stager();
+        for spark in self.catalog().table.sparks.keys() {
+            let compiled = Wanted::new(&stager, spark).is_ok_and(|wanted| wanted.kept(&stager).is_some());
+            let origin = if compiled { Origin::Source } else { Origin::Release };
+            self.board.say(&format!("Spark {spark}: origin {origin}"));
+            origins.of.insert(spark.clone(), origin);
+        }
+        self.locked.set_origins(origins);
+        Ok(())
+    }
+
+    /// The version that a command about one Spark is for, as a selection has it: the one that was named, or that of the
+    /// user's own tree.
+    pub(crate) fn one_spark(&self, named: Option<&str>) -> Result<Vec<String>> {
+        match (named, &self.catalog().local) {
+            (Some(version), _) => Ok(vec![version.to_owned()]),
+            (None, Some(local)) => Ok(vec![local.spark.clone()]),
+            (None, None) => {
+                let known = self.catalog().table.sparks.keys().cloned().collect::<Vec<_>>().join(", ");
+                bail!("which Spark? name a version ({known}), or a tree of your own with --source-dir")
+            }
+        }
+    }
+
+    /// What stages the images of this run.
+    pub(crate) fn stager(&self) -> Stager<'_> {
+        Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked }
     }
 
     /// The catalog.
@@ -62,12 +99,11 @@ impl Session {
         let layout = Layout::create(self.workspace.layout())?;
         let records = Records::of(&layout);
         let tags = layout.list()?;
-        let stager = Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked };
         let layer_jobs = schedule::processors().get();
         let kept = kept_folder(&self.workspace, &self.machine.store);
         let (runner, caches) = (Runner::new(kept.join("sandbox")), kept.join("run-caches"));
         Ok(Builder {
-            stager,
+            stager: self.stager(),
             layout,
             records,
             tags,
@@ -93,6 +129,21 @@ impl Session {
             Some(error) => Err(error),
             None => Ok(plan),
         }
+    }
+
+    /// Looks again for what the lock calls unresolved, where it may be written.
+    pub(crate) fn look_again(&self, keys: &[String]) -> Result<()> {
+        if !self.may_write_lock || keys.is_empty() {
+            return Ok(());
+        }
+        self.board.say(&format!("looking for {}, which the lock calls unresolved", keys.join(", ")));
+        let old = self.locked.lock();
+        let lock = resolve::lock(&self.workspace, &self.machine, self.catalog(), old, keys, &self.board)?;
+        if lock != *old {
+            self.workspace.write_lock(&lock)?;
+            self.board.say("docker/versions.lock was written; commit it");
+        }
+        Ok(())
     }
 
     /// Brings what these images need into the store. Debian packages that their archive has replaced are locked anew,
@@ -125,15 +176,37 @@ impl Session {
     }
 }
 
+/// What an image waits for that may be had by now: source archives that were not to be had when the lock was written.
+pub(crate) fn archives(plan: &Plan<'_>, locked: &LockedCatalog) -> Vec<String> {
+    let blocked = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Blocked(_)));
+    let keys = blocked.flat_map(|planned| locked.unresolved(planned.image));
+    keys.filter(|key| matches!(key.parse(), Ok(Coordinate::Archive(_)))).collect()
+}
+
 impl From<&Select> for Selection {
     fn from(select: &Select) -> Self {
         Selection { images: select.images.clone(), sparks: select.spark.clone(), with: select.with.clone() }
     }
 }
 
-impl OriginArgs {
-    /// The origin that was asked for.
-    pub(crate) fn origin(&self) -> Option<Origin> {
-        self.origin.map(|OriginFlag::Release| Origin::Release)
+/// The origins that were asked for; the table's choice for what nothing was said of.
+fn origins(catalog: &Catalog, asked: Option<OriginFlag>) -> Result<Origins> {
+    let mut origins = Origins::from(match asked {
+        None => catalog.table.origin,
+        Some(OriginFlag::Release) => Origin::Release,
+        Some(OriginFlag::Source | OriginFlag::Auto) => Origin::Source,
+    });
+    if asked == Some(OriginFlag::Auto) && std::env::var("CI").is_ok_and(|ci| ci == "true") {
+        bail!(
+            "--origin auto is refused where CI=true: a tag must not depend on what a cache holds\n\
+             name one: --origin release, or --origin source"
+        );
     }
+    if let Some(local) = &catalog.local {
+        if asked == Some(OriginFlag::Release) {
+            bail!("--source-dir is compiled, and --origin release compiles nothing\nleave one of them out");
+        }
+        origins.of.insert(local.spark.clone(), Origin::Source);
+    }
+    Ok(origins)
 }

@@ -6,8 +6,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Catalog, Lock, Source};
+use catalog::{Catalog, Local, Lock, Source};
+use spark_source::{Identity, Pom, Tree};
+
+use crate::{flags::Global, machine::store_folder};
+
+/// Digits of a tree's digest that its tags end in.
+const HASH: usize = 12;
 
 /// A checkout.
 #[derive(Debug)]
@@ -16,11 +23,21 @@ pub(crate) struct Workspace {
     pub(crate) root: Utf8PathBuf,
     /// Folders of image folders outside of the checkout, by the name that stands for them in paths: `@own`.
     outside: BTreeMap<String, Utf8PathBuf>,
+    /// The Spark tree of `--source-dir`.
+    pub(crate) source: Option<SourceDir>,
+}
+
+/// The Spark tree of `--source-dir`, as it was when this run began.
+#[derive(Debug)]
+pub(crate) struct SourceDir {
+    pub(crate) tree: Tree,
+    pub(crate) pom: Pom,
+    pub(crate) identity: Identity,
 }
 
 impl Workspace {
     /// The checkout that this program was built from or, where that was moved away, the one around the current folder.
-    pub(crate) fn find(images: &[Utf8PathBuf]) -> Result<Self> {
+    pub(crate) fn find(global: &Global) -> Result<Self> {
         let here = Utf8PathBuf::try_from(std::env::current_dir().context("finding the current folder")?)?;
         let built_from = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Utf8Path::to_owned);
         let root = here
@@ -32,7 +49,7 @@ impl Workspace {
             bail!("no docker/versions.toml in {here} or above it\nrun this in a checkout of the repository");
         };
         let mut outside = BTreeMap::new();
-        for folder in images {
+        for folder in &global.images {
             let path = here.join(folder);
             let Ok(path) = path.canonicalize_utf8() else { bail!("--images {folder}: there is no such folder") };
             let name = format!("@{}", path.file_name().unwrap_or_default());
@@ -42,7 +59,8 @@ impl Workspace {
                 );
             }
         }
-        Ok(Self { root, outside })
+        let source = global.source_dir.as_ref().map(|folder| SourceDir::look(&here.join(folder))).transpose()?;
+        Ok(Self { root, outside, source })
     }
 
     /// Where built images lie: an OCI image layout.
@@ -109,7 +127,11 @@ impl Workspace {
     /// Table and image files, checked.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         let table = self.read("docker/versions.toml")?;
-        Ok(Catalog::read(&table, &self.image_files()?)?)
+        let files = self.image_files()?;
+        let catalog = Catalog::read(&table, &files)?;
+        let Some(source) = &self.source else { return Ok(catalog) };
+        let local = source.local(&catalog)?;
+        Ok(Catalog::read_with(&table, &files, Some(local))?)
     }
 
     /// The lock, empty if there is none.
@@ -131,6 +153,43 @@ impl Workspace {
     pub(crate) fn write_lock(&self, lock: &Lock) -> Result<()> {
         blob::write(&self.lock_path(), lock.to_text()?.as_bytes()).context("writing docker/versions.lock")?;
         Ok(())
+    }
+}
+
+impl SourceDir {
+    /// Reads the tree; all of it, unless it is as it was the last time.
+    fn look(folder: &Utf8Path) -> Result<Self> {
+        let tree = Tree::open(folder)?;
+        let pom = tree.pom()?;
+        let name = format!("{}.json", Digest::of(tree.root().as_str().as_bytes()).hex());
+        let memo = store_folder()?.join("source-dirs").join(name);
+        let identity = tree.identity(&memo).with_context(|| format!("reading the Spark tree {}", tree.root()))?;
+        Ok(Self { tree, pom, identity })
+    }
+
+    /// How the tree stands in the catalog: in the place of the version of its line.
+    fn local(&self, catalog: &Catalog) -> Result<Local> {
+        let Pom { version, scala_binary, .. } = &self.pom;
+        let sparks = &catalog.table.sparks;
+        let Some(spark) = sparks.values().find(|spark| version.starts_with(&format!("{}.", spark.line))) else {
+            let lines = sparks.values().map(|spark| spark.line.as_str()).collect::<Vec<_>>().join(", ");
+            bail!(
+                "{} is Spark {version}, and docker/versions.toml has no version of its line; it has {lines}",
+                self.tree.root()
+            );
+        };
+        if *scala_binary != spark.scala {
+            bail!(
+                "{} is built for Scala {scala_binary}, and docker/versions.toml says {} for Spark {}\n\
+                 to change the tree: dev/change-scala-version.sh {}",
+                self.tree.root(),
+                spark.scala,
+                spark.version,
+                spark.scala
+            );
+        }
+        let hash = self.identity.digest.hex()[..HASH].to_owned();
+        Ok(Local { spark: spark.version.clone(), version: version.clone(), hash })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `build-layers`: builds the selected images and all below them.
+//! `build-layers`: builds the selected images and all below them. `build-custom`: the custom image of one Spark.
 
 use std::process::ExitCode;
 
@@ -6,15 +6,40 @@ use anyhow::Result;
 use catalog::{Decision, Selection};
 
 use crate::{
-    flags::{BuildLayers, Global},
+    compile,
+    flags::{BuildCustom, BuildLayers, Global, OriginArgs, Select},
     interrupt, report, schedule, secrets,
-    session::Session,
+    session::{self, Session},
 };
 
 pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
+    build(global, args, |_| Ok(Selection::from(&args.select)))
+}
+
+pub(crate) fn custom(global: &Global, args: &BuildCustom) -> Result<ExitCode> {
+    let select = |session: &Session| {
+        let sparks = session.one_spark(args.spark.as_deref())?;
+        Ok(Selection { images: vec!["custom".to_owned()], sparks, with: Vec::new() })
+    };
+    let (origin, compile) = (OriginArgs { origin: Some(args.origin) }, args.compile.clone());
+    let args = BuildLayers {
+        select: Select::default(),
+        origin,
+        compile,
+        plan: false,
+        why: false,
+        jobs: None,
+        secret: Vec::new(),
+        json: false,
+    };
+    build(global, &args, select)
+}
+
+fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Result<Selection>) -> Result<ExitCode> {
+    let mut looked_again = false;
     loop {
-        let session = Session::open(global, args.origin.origin())?;
-        let images = Selection::from(&args.select).with_parents(session.catalog())?;
+        let session = Session::open(global, args.origin.origin)?;
+        let images = select(&session)?.with_parents(session.catalog())?;
         let mut builder = session.builder()?;
         builder.secrets = secrets::read(&args.secret)?;
         let plan = session.plan(&builder, &images)?;
@@ -22,9 +47,14 @@ pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
             if args.json {
                 report::plan::json(&plan)?
             } else {
-                report::plan::print(&plan, args.why)
+                report::plan::print(&plan, &compile::missing(&session, &plan)?, args.why)
             }
             return Ok(ExitCode::SUCCESS);
+        }
+        let archives = session::archives(&plan, &session.locked);
+        if !archives.is_empty() && !std::mem::replace(&mut looked_again, true) {
+            session.look_again(&archives)?;
+            continue;
         }
         let to_build = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_)));
         let to_build: Vec<_> = to_build.map(|planned| planned.image).collect();
@@ -32,8 +62,9 @@ pub(crate) fn run(global: &Global, args: &BuildLayers) -> Result<ExitCode> {
             // The lock has moved on, and with it the plan.
             continue;
         }
+        compile::ensure(&session, &plan, &args.compile)?;
         if args.why {
-            report::plan::print(&plan, true);
+            report::plan::print(&plan, &[], true);
         }
         let jobs = args.jobs.unwrap_or_else(schedule::processors);
         let finished = builder.run(&plan, jobs);

@@ -21,7 +21,7 @@ const CLOSE: &str = "<!-- /table -->";
 const DOCUMENTS: [&str; 5] = ["README.md", "docs/*.md", "docs/*/*.md", "docker/*/README.md", "docker/*/*/README.md"];
 
 pub(crate) fn run(global: &Global, args: &DocsArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(&global.images)?;
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let mut changed = 0;
     for path in workspace.glob(&DOCUMENTS)? {
@@ -179,7 +179,7 @@ mod tests {
     /// The documents of this repository fit its table; to write them: `cargo xtask docs`.
     #[test]
     fn the_documents_are_up_to_date() {
-        let workspace = Workspace::find(&[]).unwrap();
+        let workspace = Workspace::find(&Global::default()).unwrap();
         let catalog = workspace.catalog().unwrap();
         for path in workspace.glob(&DOCUMENTS).unwrap() {
             let text = fs::read_to_string(workspace.path(path.as_str())).unwrap();
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_markers_is_replaced() {
-        let workspace = Workspace::find(&[]).unwrap();
+        let workspace = Workspace::find(&Global::default()).unwrap();
         let catalog = workspace.catalog().unwrap();
         let text = "a <!-- table:commands -->old<!-- /table --> b";
         let rendered = render(text, Utf8Path::new("README.md"), &catalog).unwrap();

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) fn run(global: &Global, args: &ExportArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(&global.images)?;
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let image = crate::images::one(&catalog, &args.image)?;
     let layout = Layout::open(workspace.layout()).with_context(|| crate::images::not_built(image))?;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(&global.images)?;
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let layout = Layout::open(workspace.layout()).ok();
     let records = layout.as_ref().map(Records::of);

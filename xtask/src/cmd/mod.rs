@@ -10,3 +10,4 @@ pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod smoke;
 pub(crate) mod store;
+pub(crate) mod vendor;

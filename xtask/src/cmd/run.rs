@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) fn run(global: &Global, args: &RunArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(&global.images)?;
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let boxed = Boxed::open(&workspace, crate::images::one(&catalog, &args.image)?)?;
     let argv = boxed.argv(&args.command);
@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn shell(global: &Global, args: &ShellArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(&global.images)?;
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let boxed = Boxed::open(&workspace, crate::images::one(&catalog, &args.image)?)?;
     let mut spec = boxed.spec(vec!["/bin/bash".to_owned()], args.user.as_deref())?;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(&global.images)?;
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
     let (built, missing) = by_state(&workspace, &catalog, chosen)?;

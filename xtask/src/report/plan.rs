@@ -7,7 +7,12 @@ use serde_json::json;
 use super::text::count;
 
 /// Prints one line for each image, and its reasons if they are wanted.
-pub(crate) fn print(plan: &Plan<'_>, why: bool) {
+///
+/// `compiled` are the Spark versions that have to be compiled first.
+pub(crate) fn print(plan: &Plan<'_>, compiled: &[String], why: bool) {
+    for version in compiled {
+        println!("compile  Spark {version}");
+    }
     let (mut build, mut cached, mut blocked) = (0, 0, 0);
     for planned in &plan.images {
         let name = &planned.image.reference;

@@ -31,6 +31,11 @@ impl Board {
         Self { bars: terminal.then(MultiProgress::new) }
     }
 
+    /// Whether there are bars: lines that move.
+    pub(crate) fn is_live(&self) -> bool {
+        self.bars.is_some()
+    }
+
     /// Says one line above the bars.
     pub(crate) fn say(&self, line: &str) {
         match &self.bars {

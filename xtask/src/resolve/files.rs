@@ -1,13 +1,21 @@
 //! Requests that name one file: Maven artifacts, archives with addresses of their own, and the user's own files.
 
-use std::fs::File;
+use std::{
+    fs::{self, File},
+    io,
+};
 
 use anyhow::{Context as _, Result, bail};
-use catalog::{Artifact, Coordinate, Request};
+use catalog::{Archive, Artifact, Coordinate, Request};
+use debian::openpgp::{Keyring, verify_detached};
 use store::{Algorithm, Check, FetchOptions, Location, Wanted, fetch};
 
 use super::{Answer, NOWHERE};
 use crate::{machine::Machine, report::progress::Board, workspace::Workspace};
+
+/// The public keys of Spark's release managers, as Apache publishes them. The file may be missing.
+const KEYS: &str = "docker/spark-custom/KEYS";
+const LARGEST_SIGNATURE: u64 = 64 << 10;
 
 /// Answers the requests among `open` that name one file.
 pub(super) fn answer<'a>(
@@ -38,8 +46,41 @@ pub(super) fn answer<'a>(
     if remote.iter().any(|(request, _)| matches!(request, Request::Maven(_))) {
         machine.registries.require(&[registries::Kind::Maven])?;
     }
-    answers.extend(fetch_all(machine, remote, board)?);
+    for (request, answer) in fetch_all(machine, remote, board)? {
+        if let (Request::Archive(archive), Answer::Artifact(artifact)) = (request, &answer) {
+            check_signature(workspace, machine, archive, artifact, board)?;
+        }
+        answers.push((request, answer));
+    }
     Ok(answers)
+}
+
+/// Compares an archive with the signature beside it, where the repository has the keys of Spark's release managers.
+fn check_signature(
+    workspace: &Workspace,
+    machine: &Machine,
+    archive: &Archive,
+    artifact: &Artifact,
+    board: &Board,
+) -> Result<()> {
+    let keys = match fs::read(workspace.path(KEYS)) {
+        Ok(keys) => keys,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("reading {KEYS}")),
+    };
+    let beside =
+        |url: &String| machine.http.get_small(&Location::new(format!("{url}.asc")), LARGEST_SIGNATURE).ok().flatten();
+    let Some(signature) = archive.urls.iter().find_map(beside) else {
+        board.say(&format!("unsigned  {}: no signature lies beside it", archive.name));
+        return Ok(());
+    };
+    let path =
+        machine.store.get(&artifact.sha256, Some(artifact.size)).context("an archive that was just fetched is gone")?;
+    let signer = verify_detached(&path, &signature.bytes, &Keyring::from_keys_file(KEYS, &keys)?)
+        .with_context(|| format!("the signature of {} is not one that {KEYS} knows", archive.name))?;
+    let name = signer.user_id.unwrap_or_default();
+    board.say(&format!("signed    {} by {name} {}", archive.name, signer.fingerprint));
+    Ok(())
 }
 
 fn own_file(workspace: &Workspace, path: &str) -> Result<Artifact> {
@@ -64,6 +105,18 @@ fn published_check(machine: &Machine, locations: Vec<Location>, suffix: &str, al
     };
     let check = locations.iter().find_map(beside);
     Wanted { locations, check, ..Wanted::default() }
+}
+
+/// Why a file could not be had, as it stands in the lock: nothing that is of this machine alone.
+fn absent(request: &Request) -> String {
+    match request {
+        Request::Archive(archive) => format!(
+            "it could not be had from {}; a tree of your own is compiled with --source-dir DIR, and --origin release \
+             compiles nothing",
+            archive.urls.join(", ")
+        ),
+        _ => NOWHERE.to_owned(),
+    }
 }
 
 fn fetch_all<'a>(
@@ -91,7 +144,7 @@ fn fetch_all<'a>(
             // An archive has addresses of its own. A machine that cannot reach them can still lock all the rest.
             if failed.error.is_absent() || matches!(request, Request::Archive(_)) {
                 board.say(&format!("absent    {key}: {}", failed.error));
-                answers.push((request, Answer::Absent(NOWHERE.to_owned())));
+                answers.push((request, Answer::Absent(absent(request))));
             } else {
                 failures.push(format!("{key}: {}", failed.error));
             }

@@ -87,7 +87,7 @@ fn answer<'a>(
     }
     for &request in open {
         match request {
-            Request::Debian { packages, debian } => {
+            Request::Debian { packages, debian, .. } => {
                 let step = board.step(&request.key(), "resolving");
                 let artifacts = debian::resolve(workspace, machine, packages, debian)?;
                 step.end("locked");

@@ -7,6 +7,10 @@ mod folder;
 mod python;
 mod spark_home;
 
+pub(crate) use spark_home::SparkHome;
+
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail};
 use assemble::{
     Context, Source,
@@ -16,6 +20,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Stage};
 
 use crate::{
+    compile::Wanted,
     fetch,
     machine::{Machine, kept_folder},
     workspace::Workspace,
@@ -53,7 +58,7 @@ pub(crate) fn verify(store: &Utf8Path) -> Result<Vec<Fault>> {
 }
 
 /// Folders of the store for what is made of artifacts once and kept.
-const SPARK_HOMES: &str = "spark-homes";
+pub(crate) const SPARK_HOMES: &str = "spark-homes";
 const ROOTFS: &str = "rootfs";
 
 /// What staging needs to know.
@@ -107,6 +112,12 @@ impl Stager<'_> {
                     inputs.add(format!("{into}{name}"), value);
                 }
             }
+            Content::Spark { leave_out } if self.locked.origin(image) == Origin::Source => {
+                inputs.add(format!("{into} left out"), leave_out.join(" "));
+                for (name, identity) in Wanted::new(self, image.spark.as_deref().unwrap_or_default())?.inputs.iter() {
+                    inputs.add(format!("Spark's {name}"), identity);
+                }
+            }
             Content::Spark { leave_out } => {
                 inputs.add(format!("{into} left out"), leave_out.join(" "));
                 for (from, to) in &self.locked.catalog().table.release.take {
@@ -125,13 +136,24 @@ impl Stager<'_> {
     }
 
     /// All labels of an image: its own, and what its origin did.
-    pub(crate) fn labels(&self, image: &Image) -> std::collections::BTreeMap<String, String> {
+    pub(crate) fn labels(&self, image: &Image) -> BTreeMap<String, String> {
         let mut labels = self.locked.origin_labels(image);
         labels.insert("org.opencontainers.image.title".into(), image.reference.name.clone());
         labels.insert("org.opencontainers.image.version".into(), image.reference.tag.clone());
         labels.insert("org.opencontainers.image.description".into(), image.about.clone());
         labels.extend(image.labels.clone());
         labels
+    }
+
+    /// What an image says of the compile of its Spark. It follows from what the image is made of, and is known only when
+    /// Spark is compiled.
+    pub(crate) fn compile_labels(&self, image: &Image) -> Result<BTreeMap<String, String>> {
+        let has_spark = self.locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }));
+        let (Some(spark), true, Origin::Source) = (&image.spark, has_spark, self.locked.origin(image)) else {
+            return Ok(BTreeMap::new());
+        };
+        let kept = Wanted::new(self, spark)?.kept(self);
+        Ok(kept.map(|(_, compiled)| compiled.labels().into()).unwrap_or_default())
     }
 
     /// The context of an image. All artifacts must be in the store.
@@ -198,12 +220,24 @@ impl Stager<'_> {
         into: &str,
         context: &mut Context,
     ) -> Result<()> {
-        let (Origin::Release, [sdist]) = (self.locked.origin(), artifacts) else {
-            bail!("origin `source` is not compiled here; build {} with `--origin release`", image.reference);
+        let home = match (self.locked.origin(image), artifacts) {
+            (Origin::Release, [sdist]) => {
+                let homes = kept_folder(self.workspace, &self.machine.store).join(SPARK_HOMES);
+                let release = &self.locked.catalog().table.release;
+                SparkHome::from_release(&homes, &self.path(sdist)?, &sdist.sha256, release)?
+            }
+            (Origin::Release, _) => {
+                bail!("docker/versions.lock has no source distribution of it\nto lock it: cargo xtask lock")
+            }
+            (Origin::Source, _) => {
+                let spark = image.spark.as_deref().unwrap_or_default();
+                let kept = Wanted::new(self, spark)?.kept(self);
+                kept.with_context(|| {
+                    format!("Spark {spark} is not compiled\nto compile it: cargo xtask build-custom {spark}")
+                })?
+                .0
+            }
         };
-        let homes = kept_folder(self.workspace, &self.machine.store).join(SPARK_HOMES);
-        let release = &self.locked.catalog().table.release;
-        let home = spark_home::SparkHome::from_release(&homes, &self.path(sdist)?, &sdist.sha256, release)?;
         let left_out: Vec<glob::Pattern> =
             leave_out.iter().map(|pattern| glob::Pattern::new(pattern)).collect::<Result<_, _>>()?;
         for (path, file) in &home.files {
@@ -222,7 +256,7 @@ impl Stager<'_> {
     }
 
     /// Where the bytes of an artifact lie.
-    fn path(&self, artifact: &Artifact) -> Result<Utf8PathBuf> {
+    pub(crate) fn path(&self, artifact: &Artifact) -> Result<Utf8PathBuf> {
         let path = self.machine.store.get(&artifact.sha256, Some(artifact.size));
         path.with_context(|| format!("{} is not in the store\nto fetch it: cargo xtask fetch", artifact.id))
     }

@@ -1,4 +1,5 @@
-//! The Spark home of origin `release`, laid out once from the official source distribution and kept.
+//! A Spark home: of origin `release`, laid out once from the official source distribution, or of origin `source`, compiled
+//! once; and kept.
 //!
 //! A kept home is a folder of files with a manifest that names the digest of each. It appears under its final name only
 //! when all of it is on disk; whoever reads it compares the digests again.
@@ -7,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, BufReader, Read, Write as _},
+    os::unix::fs::PermissionsExt as _,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -38,9 +40,14 @@ pub(crate) struct HomeFile {
 }
 
 impl SparkHome {
+    /// Where its files lie.
+    pub(crate) fn files_folder(&self) -> Utf8PathBuf {
+        self.folder.join("files")
+    }
+
     /// Where the bytes of a file lie.
     pub(crate) fn path_of(&self, file: &str) -> Utf8PathBuf {
-        self.folder.join("files").join(file)
+        self.files_folder().join(file)
     }
 
     /// What identifies the home that `release` makes of the source distribution with this digest.
@@ -49,7 +56,8 @@ impl SparkHome {
         Digest::of(format!("{FORMAT}\n{sdist}\n{rules}").as_bytes())
     }
 
-    fn open(folder: &Utf8Path) -> Result<Option<Self>> {
+    /// The home kept in this folder.
+    pub(crate) fn open(folder: &Utf8Path) -> Result<Option<Self>> {
         let path = folder.join("manifest.json");
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -67,29 +75,70 @@ impl SparkHome {
         if let Some(home) = Self::open(&folder)? {
             return Ok(home);
         }
+        Self::keep(&folder, |pending| {
+            let files = unpack(sdist, digest, &pending.join("files"), release)
+                .with_context(|| format!("unpacking {sdist}\nif it is damaged: cargo xtask store verify --repair"))?;
+            if files.is_empty() {
+                bail!("{sdist} holds none of the folders that [release.take] in docker/versions.toml names");
+            }
+            Ok(files)
+        })
+    }
+
+    /// Keeps the distribution in the folder `dist`, which is moved, with `note` as a further file `note.0` beside it.
+    pub(crate) fn from_dist(folder: &Utf8Path, dist: &Utf8Path, note: (&str, &[u8])) -> Result<Self> {
+        Self::keep(folder, |pending| {
+            let mut files = BTreeMap::new();
+            read_files(dist, dist, &mut files)?;
+            let into = pending.join("files");
+            fs::rename(dist, &into).with_context(|| format!("moving {dist} to {into}"))?;
+            blob::write(&pending.join(note.0), note.1).with_context(|| format!("writing in {pending}"))?;
+            Ok(files)
+        })
+    }
+
+    /// Keeps what `make` puts into `files/` of a pending folder. The folder gets its name when all of it is on disk.
+    fn keep(folder: &Utf8Path, make: impl FnOnce(&Utf8Path) -> Result<BTreeMap<String, HomeFile>>) -> Result<Self> {
+        let homes = folder.parent().context("a Spark home at the root of the file system")?;
         fs::create_dir_all(homes).with_context(|| format!("making {homes}"))?;
         let pending = tempfile::Builder::new()
             .prefix(".pending-")
             .tempdir_in(homes)
             .with_context(|| format!("making a folder in {homes}"))?;
         let pending_path = Utf8Path::from_path(pending.path()).context("a folder name that is not UTF-8")?;
-        let files = unpack(sdist, digest, &pending_path.join("files"), release)
-            .with_context(|| format!("unpacking {sdist}\nif it is damaged: cargo xtask store verify --repair"))?;
-        if files.is_empty() {
-            bail!("{sdist} holds none of the folders that [release.take] in docker/versions.toml names");
-        }
+        let files = make(pending_path)?;
         blob::write(&pending_path.join("manifest.json"), &serde_json::to_vec(&files)?)
             .with_context(|| format!("writing in {pending_path}"))?;
         // One sync for thousands of files; only then may the folder carry a name that is trusted.
         rustix::fs::syncfs(File::open(homes)?).with_context(|| format!("syncing {homes}"))?;
-        match fs::rename(pending_path, &folder) {
+        match fs::rename(pending_path, folder) {
             Ok(()) => drop(pending.keep()),
             // Another process was faster; its home is the same.
             Err(_) if folder.join("manifest.json").is_file() => {}
             Err(error) => return Err(error).with_context(|| format!("renaming {pending_path} to {folder}")),
         }
-        Self::open(&folder)?.with_context(|| format!("{folder} vanished"))
+        Self::open(folder)?.with_context(|| format!("{folder} vanished"))
     }
+}
+
+/// The files below `folder`, by path below `root`.
+fn read_files(root: &Utf8Path, folder: &Utf8Path, files: &mut BTreeMap<String, HomeFile>) -> Result<()> {
+    for entry in folder.read_dir_utf8().with_context(|| format!("reading {folder}"))? {
+        let entry = entry.with_context(|| format!("reading {folder}"))?;
+        let path = entry.path();
+        let meta = fs::symlink_metadata(path).with_context(|| format!("reading {path}"))?;
+        if meta.is_dir() {
+            read_files(root, path, files)?;
+        } else if meta.is_file() {
+            let read = File::open(path).and_then(blob::hash_reader);
+            let (digest, size) = read.with_context(|| format!("reading {path}"))?;
+            let executable = meta.permissions().mode() & 0o111 != 0;
+            files.insert(path.strip_prefix(root)?.to_string(), HomeFile { size, digest, executable });
+        } else {
+            bail!("{path} is neither a file nor a folder");
+        }
+    }
+    Ok(())
 }
 
 /// Reads every file of every kept home again.

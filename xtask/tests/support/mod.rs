@@ -1,4 +1,4 @@
-#![allow(unreachable_pub, reason = "a module that the test files share")]
+#![allow(unreachable_pub, dead_code, reason = "a module that the test files share")]
 //! A small repository of our own and a registry on loopback, for tests of whole commands.
 
 use std::{
@@ -56,6 +56,11 @@ impl Registry {
             }
         });
         registry
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     pub fn variable(&self) -> String {

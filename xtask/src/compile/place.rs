@@ -1,0 +1,92 @@
+//! Where a compile runs: in the builder image, in the sandbox or in a container of an engine.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use assemble::{
+    Layout,
+    export::{self, Format},
+};
+use blob::Digest;
+use camino::Utf8Path;
+use sandbox::{Container, Engine, Mount, Network, Outcome, Output};
+
+use super::Wanted;
+use crate::{
+    boxed::{Boxed, until_interrupted},
+    flags::EngineFlag,
+    images::not_built,
+    session::Session,
+};
+
+/// The builder image, ready to run.
+pub(super) enum Place {
+    /// Unpacked, in the sandbox.
+    Sandbox(Box<Boxed>),
+    /// In a container engine.
+    Engine { engine: Engine, image: String, digest: Digest, container: String },
+}
+
+/// A command in the builder image, as its root.
+pub(super) struct Job {
+    pub(super) argv: Vec<String>,
+    /// Beside the image's own.
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) network: Network,
+}
+
+impl Place {
+    /// Unpacks the builder image, or gives it to an engine that does not have it. `root` is the folder of all compiles.
+    pub(super) fn open(session: &Session, wanted: &Wanted<'_>, engine: EngineFlag, root: &Utf8Path) -> Result<Self> {
+        let engine = match engine {
+            EngineFlag::Embedded => {
+                return Ok(Self::Sandbox(Box::new(Boxed::open(&session.workspace, wanted.builder)?)));
+            }
+            EngineFlag::Docker => Engine::Docker,
+            EngineFlag::Podman => Engine::Podman,
+        };
+        engine.probe()?;
+        let image = wanted.builder.reference.to_string();
+        let layout = Layout::open(session.workspace.layout())?;
+        let found = layout.lookup(&image)?.with_context(|| not_built(wanted.builder))?;
+        if !engine.has(&image, &layout.manifest(&found)?.config.digest)? {
+            let step = session.board.step(&image, &format!("loading it into {engine}"));
+            let archive = root.join("builder.tar");
+            export::export(&layout, &found, Format::DockerArchive, std::slice::from_ref(&image), &archive, true)?;
+            engine.load(&archive)?;
+            std::fs::remove_file(&archive).with_context(|| format!("removing {archive}"))?;
+            step.end("loaded");
+        }
+        // One for each store, so that the next run finds what this one may leave.
+        let container = format!("spark-images-compile-{}", &Digest::of(root.as_str().as_bytes()).hex()[..12]);
+        Ok(Self::Engine { engine, image, digest: found.digest, container })
+    }
+
+    /// The digest of the builder image's manifest.
+    pub(super) fn digest(&self) -> Digest {
+        match self {
+            Self::Sandbox(boxed) => boxed.digest,
+            Self::Engine { digest, .. } => *digest,
+        }
+    }
+
+    /// Runs a command; Ctrl-C ends it and all that it started.
+    pub(super) fn run(&self, job: Job, stdout: Output, stderr: Output) -> Result<Outcome> {
+        let Job { argv, env, mounts, network } = job;
+        match self {
+            Self::Sandbox(boxed) => {
+                let mut spec = boxed.spec(argv, Some("0"))?;
+                spec.env.extend(env);
+                spec.mounts.extend(mounts);
+                (spec.network, spec.stdout, spec.stderr) = (network, stdout, stderr);
+                boxed.run(spec)
+            }
+            Self::Engine { engine, image, container, .. } => {
+                let (image, name) = (image.clone(), container.clone());
+                let container = Container { image, name, argv, env, mounts, network, stdout, stderr };
+                Ok(until_interrupted(|cancel| engine.run(container, cancel))??)
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One compile, from the source to a kept distribution: in the builder image, in the sandbox.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    num::NonZeroUsize,
+    os::unix::fs::PermissionsExt as _,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use maven::{
+    output::Reader,
+    progress::{Progress, Times, progress},
+};
+use sandbox::{Network, Output, Status};
+use spark_source::{Pom, Tree};
+use store::Store;
+
+use super::{
+    Wanted, keep,
+    place::{Job, Place},
+    work::Work,
+};
+use crate::{
+    flags::CompileArgs,
+    machine::kept_folder,
+    report::{
+        progress::{Board, Step},
+        text::{bytes, duration},
+    },
+    session::Session,
+};
+
+/// Stack of a thread of the Scala compiler, and space for the code that Java compiles: as Spark's own scripts set them.
+const JAVA: &str = "-Xss128m -XX:ReservedCodeCacheSize=128m";
+/// Heap for one module at a time, in MiB; and for each further one that is compiled beside it.
+const HEAP: u64 = 4096;
+const HEAP_PER_THREAD: u64 = 2048;
+
+/// The folder of all compiles of this machine's store.
+pub(super) fn root(session: &Session) -> Utf8PathBuf {
+    kept_folder(&session.workspace, &session.machine.store).join("compile")
+}
+
+/// How long a module may take in silence: CI systems end jobs that say nothing.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// Compiles what is wanted and keeps it. Another run that compiles is waited for.
+///
+/// # Errors
+/// The compile fails or is interrupted, or what came out is not what the table says. Nothing is kept then but Maven's
+/// repository and the log.
+pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs) -> Result<()> {
+    let jobs = args.compile_jobs;
+    let stager = session.stager();
+    let machine = &session.machine;
+    let root = root(session);
+    let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
+    let _guard = Store::open(&root)?.lock("compile", &machine.cancel, &waiting)?;
+    if wanted.kept(&stager).is_some() && !args.recompile {
+        return Ok(());
+    }
+    let begin = Instant::now();
+    let work = Work::prepare(session, wanted, &root)?;
+    let pom = Tree::open(&work.tree())?.pom()?;
+    if pom.version != wanted.version {
+        bail!("the source is not what the table says: expected Spark {}, found {}", wanted.version, pom.version);
+    }
+    let script = work.tree().join("dev/make-distribution.sh");
+    let mode = fs::metadata(&script).with_context(|| format!("reading {script}"))?.permissions().mode();
+    if mode & 0o100 == 0 {
+        bail!(
+            "dev/make-distribution.sh is not executable, and so the scripts in bin/ will not be either\n\
+             git keeps these bits and tar does; take the tree from one of them"
+        );
+    }
+    let place = Place::open(session, wanted, args.compile_in, &root)?;
+    let arguments = wanted.arguments(&stager);
+    announce(session, wanted, &arguments, jobs);
+    let job = job(session, &work, &pom, arguments, jobs);
+    let times = root.join(format!("times-{}.json", wanted.spark.line));
+    run(session, wanted, &place, job, &times)?;
+    let seconds = begin.elapsed().as_secs();
+    keep::keep(session, wanted, &place, &work, seconds)?;
+    work.remove()?;
+    session.board.say(&format!("compiled  Spark {} in {}", wanted.version, duration(begin.elapsed())));
+    Ok(())
+}
+
+/// What is about to be compiled, and how.
+fn announce(session: &Session, wanted: &Wanted<'_>, arguments: &[String], jobs: Option<NonZeroUsize>) {
+    let say = |line: String| session.board.say(&line);
+    say(format!("compiling Spark {}: about an hour, once", wanted.version));
+    say(format!("  source    {}", keep::source_of(session, wanted)));
+    for patch in &wanted.patches {
+        say(format!("  patch     {}", patch.path));
+    }
+    say(format!("  maven     {}", arguments.join(" ")));
+    let threads = jobs.map_or(1, NonZeroUsize::get);
+    say(format!(
+        "  memory    {} of heap, {threads} {}",
+        bytes(heap(jobs) << 20),
+        if threads == 1 { "thread" } else { "threads" }
+    ));
+    say(format!("  log       {}", shown(session, &log_path(session, wanted))));
+}
+
+fn job(session: &Session, work: &Work, pom: &Pom, arguments: Vec<String>, jobs: Option<NonZeroUsize>) -> Job {
+    let java = format!(
+        "-Xmx{}m {JAVA} -Djavax.net.ssl.trustStore=/compile/in/truststore.jks \
+         -Djavax.net.ssl.trustStorePassword=changeit",
+        heap(jobs)
+    );
+    let mut env = BTreeMap::from(
+        [("MAVEN_OPTS", java), ("KAFKA", pom.kafka.clone()), ("COMMONS_POOL2", pom.commons_pool2.clone())]
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
+    env.extend(jobs.map(|jobs| ("THREADS".to_owned(), jobs.to_string())));
+    let mut network = Network::Host;
+    if session.machine.http.is_offline() {
+        env.insert("OFFLINE".to_owned(), "1".to_owned());
+        network = Network::None;
+    }
+    Job { argv: [vec![Work::command()], arguments].concat(), env, mounts: work.mounts(), network }
+}
+
+/// Heap of Maven, in MiB: what the compile needs, as far as this machine has it.
+fn heap(jobs: Option<NonZeroUsize>) -> u64 {
+    let further = jobs.map_or(0, |jobs| jobs.get() as u64 - 1);
+    let wanted = HEAP + further * HEAP_PER_THREAD;
+    memory().map_or(wanted, |memory| wanted.min(memory / 4 * 3))
+}
+
+/// Memory of this machine or of the container that this runs in, in MiB.
+fn memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024;
+    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let limit = limit.and_then(|text| text.trim().parse::<u64>().ok()).map(|bytes| bytes >> 20);
+    Some(limit.map_or(machine, |limit| limit.min(machine)))
+}
+
+/// Runs the compile to its end, with a log of all it says and progress of what Maven does.
+fn run(session: &Session, wanted: &Wanted<'_>, place: &Place, job: Job, times: &Utf8Path) -> Result<()> {
+    let path = log_path(session, wanted);
+    let mut log = Log::create(&path)?;
+    let (sender, lines) = mpsc::channel::<String>();
+    // The receiver lives until the command has ended.
+    let stdout = Output::Lines(Box::new(move |line| drop(sender.send(line.to_owned()))));
+    let known: Times = fs::read(times).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let (outcome, reader, written) = thread::scope(|scope| {
+        let (log, known) = (&mut log, &known);
+        let watcher = scope.spawn(move || watch(session, wanted, &lines, log, known));
+        let outcome = place.run(job, stdout, Output::Stdout);
+        let (reader, written) = watcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (outcome, reader, written)
+    });
+    written.with_context(|| format!("writing {path}"))?;
+    let shown = shown(session, &path);
+    match outcome?.status {
+        Status::Exited(0) => {
+            let known = known.updated(Times::of(&reader));
+            blob::write(times, &serde_json::to_vec(&known)?).with_context(|| format!("writing {times}"))?;
+            Ok(())
+        }
+        Status::Cancelled => bail!(
+            "the compile of Spark {} was interrupted; what Maven fetched is kept\nlog: {shown}\nto begin again: {}",
+            wanted.version,
+            again(session, wanted)
+        ),
+        status => bail!("{}", failure(session, wanted, &reader, status, &shown)),
+    }
+}
+
+/// The lines of a compile, as they come.
+fn watch(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    lines: &mpsc::Receiver<String>,
+    log: &mut Log,
+    known: &Times,
+) -> (Reader, std::io::Result<()>) {
+    let begin = Instant::now();
+    let mut reader = Reader::new();
+    let mut written = Ok(());
+    let mut said = Said::default();
+    let step = session.board.step(&format!("Spark {}", wanted.version), "starting Maven");
+    loop {
+        match lines.recv_timeout(Duration::from_secs(1)) {
+            Ok(line) => {
+                written = written.and(log.line(&line));
+                reader.push(&line, begin.elapsed());
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return (reader, written),
+        }
+        show(&session.board, &step, &progress(&reader, begin.elapsed(), known), &mut said);
+    }
+}
+
+/// On a terminal the line moves; elsewhere each module is said once, and a long one again now and then.
+fn show(board: &Board, step: &Step<'_>, progress: &Progress, said: &mut Said) {
+    step.now(&progress.to_string());
+    let (false, Some((module, _))) = (board.is_live(), &progress.module) else { return };
+    if said.module != *module || progress.elapsed >= said.at + SILENCE {
+        board.say(&format!("compiling {progress}"));
+        *said = Said { module: module.clone(), at: progress.elapsed };
+    }
+}
+
+/// What was said last where lines do not move.
+#[derive(Default)]
+struct Said {
+    module: String,
+    at: Duration,
+}
+
+fn failure(session: &Session, wanted: &Wanted<'_>, reader: &Reader, status: Status, log: &str) -> String {
+    let mut text = format!("the compile of Spark {} failed", wanted.version);
+    // Writing to a string cannot fail.
+    let exit = if let Status::Exited(code) = status { Some(code) } else { None };
+    match reader.failure(exit) {
+        Some(failure) => drop(write!(text, "\n{failure}")),
+        None => drop(write!(text, ": {status:?}")),
+    }
+    let _ = write!(text, "\nlog: {log}\nwhat Maven fetched is kept; to compile again: {}", again(session, wanted));
+    text
+}
+
+/// The command that does it again.
+fn again(session: &Session, wanted: &Wanted<'_>) -> String {
+    match &session.workspace.source {
+        Some(source) => format!("cargo xtask build-custom --source-dir {}", source.tree.root()),
+        None => format!("cargo xtask build-custom {}", wanted.spark.version),
+    }
+}
+
+fn log_path(session: &Session, wanted: &Wanted<'_>) -> Utf8PathBuf {
+    session.workspace.logs().join(format!("compile-{}.log", wanted.version))
+}
+
+fn shown(session: &Session, path: &Utf8Path) -> String {
+    path.strip_prefix(&session.workspace.root).unwrap_or(path).to_string()
+}
+
+/// The log: every line with the time since the beginning.
+struct Log {
+    file: fs::File,
+    begin: Instant,
+}
+
+impl Log {
+    fn create(path: &Utf8Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
+        }
+        let file = fs::File::create(path).with_context(|| format!("writing {path}"))?;
+        Ok(Self { file, begin: Instant::now() })
+    }
+
+    fn line(&mut self, line: &str) -> std::io::Result<()> {
+        let seconds = self.begin.elapsed().as_secs();
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        writeln!(self.file, "{hours}:{minutes:02}:{seconds:02} {line}")
+    }
+}
