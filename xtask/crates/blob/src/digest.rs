@@ -2,8 +2,8 @@
 
 use std::{fmt, io, str::FromStr};
 
+use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest. Its text form is OCI's: `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +17,13 @@ pub struct ParseDigestError(String);
 impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self::ours(digest(&SHA256, bytes))
+    }
+
+    fn ours(digest: ring::digest::Digest) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.as_ref());
+        Self(bytes)
     }
 
     /// The digest whose 32 bytes are these.
@@ -87,16 +93,16 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// Hashes and counts what passes through it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Hasher {
-    sha256: Sha256,
+    sha256: Context,
     size: u64,
 }
 
 impl Hasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
-        Self::default()
+        Self { sha256: Context::new(&SHA256), size: 0 }
     }
 
     /// Takes the next bytes.
@@ -107,7 +113,13 @@ impl Hasher {
 
     /// The digest of all bytes taken, and their number.
     pub fn finish(self) -> (Digest, u64) {
-        (Digest(self.sha256.finalize().into()), self.size)
+        (Digest::ours(self.sha256.finish()), self.size)
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha512};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA512};
 
 /// A checksum that a registry published for a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,32 +85,29 @@ impl fmt::Display for Check {
 /// Computes the checksum of what passes through it.
 #[derive(Clone)]
 pub(crate) enum CheckHasher {
-    Sha512(Sha512),
-    Sha1(Sha1),
-    Md5(Md5),
+    Sha(Algorithm, Context),
+    Md5(md5::Context),
 }
 
 impl CheckHasher {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
-            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
-            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
-            Algorithm::Md5 => Self::Md5(Md5::new()),
+            Algorithm::Sha512 => Self::Sha(algorithm, Context::new(&SHA512)),
+            Algorithm::Sha1 => Self::Sha(algorithm, Context::new(&SHA1_FOR_LEGACY_USE_ONLY)),
+            Algorithm::Md5 => Self::Md5(md5::Context::new()),
         }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
-            Self::Sha512(hasher) => hasher.update(bytes),
-            Self::Sha1(hasher) => hasher.update(bytes),
-            Self::Md5(hasher) => hasher.update(bytes),
+            Self::Sha(_, hasher) => hasher.update(bytes),
+            Self::Md5(hasher) => hasher.consume(bytes),
         }
     }
 
     pub(crate) fn finish(self) -> Check {
         let (algorithm, bytes) = match self {
-            Self::Sha512(hasher) => (Algorithm::Sha512, hasher.finalize().to_vec()),
-            Self::Sha1(hasher) => (Algorithm::Sha1, hasher.finalize().to_vec()),
+            Self::Sha(algorithm, hasher) => (algorithm, hasher.finish().as_ref().to_vec()),
             Self::Md5(hasher) => (Algorithm::Md5, hasher.finalize().to_vec()),
         };
         Check { algorithm, hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() }

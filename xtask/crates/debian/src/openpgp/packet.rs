@@ -1,7 +1,6 @@
 //! Packets: their framing, and the bodies of keys and signatures.
 
 use ring::{digest, signature};
-use sha1::{Digest as _, Sha1};
 
 /// A packet: its type and its body.
 #[derive(Clone, Copy)]
@@ -128,7 +127,8 @@ impl PublicKey {
         let mut hashed = vec![0x99];
         hashed.extend(u16::try_from(body.len()).ok()?.to_be_bytes());
         hashed.extend_from_slice(body);
-        let fingerprint: [u8; 20] = Sha1::digest(&hashed).into();
+        let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &hashed);
+        let fingerprint: [u8; 20] = digest.as_ref().try_into().ok()?;
         let id = fingerprint[12..].iter().fold(0, |id, byte| id << 8 | u64::from(*byte));
         Some(Self { created: created as u64, id, fingerprint, hashed, material })
     }

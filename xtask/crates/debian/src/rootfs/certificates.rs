@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha1::{Digest as _, Sha1};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::{Inputs, tree::Tree, writer::Meta, x509};
 
@@ -170,14 +170,14 @@ pub fn keystore<'c>(certificates: impl IntoIterator<Item = (String, &'c [u8])>, 
         store.extend((der.len() as u32).to_be_bytes());
         store.extend_from_slice(der);
     }
-    let mut seal = Sha1::new();
+    let mut seal = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
     for unit in STORE_PASSWORD.encode_utf16() {
-        seal.update(unit.to_be_bytes());
+        seal.update(&unit.to_be_bytes());
     }
     // So it stands in OpenJDK's source.
     seal.update(b"Mighty Aphrodite");
     seal.update(&store);
-    store.extend(seal.finalize());
+    store.extend(seal.finish().as_ref());
     store
 }
 

@@ -8,8 +8,6 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use md5::{Digest as _, Md5};
-
 use super::{Recipe, package::Package, tree::Tree, writer::Meta};
 
 /// Where dpkg keeps its database.
@@ -45,10 +43,7 @@ const FIELDS: [&str; 23] = [
 
 /// The MD5 sum of `bytes` in hexadecimal, as dpkg writes it.
 pub(super) fn md5(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{:x}", md5::compute(bytes))
 }
 
 /// Adds the database of these packages. The owners of overridden modes are named after the accounts in `tree`.

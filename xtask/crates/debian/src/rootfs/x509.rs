@@ -5,7 +5,7 @@
 //! `/etc/ssl/certs` are named.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use sha1::{Digest as _, Sha1};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 /// The certificates of a PEM file, as DER. None if the text between two markers is no base64.
 pub(super) fn pem_certificates(pem: &str) -> Option<Vec<Vec<u8>>> {
@@ -30,8 +30,9 @@ pub(super) fn to_pem(der: &[u8]) -> String {
 /// OpenSSL's hash of the subject of a certificate, eight hexadecimal digits. None if it is no X.509 certificate.
 pub(super) fn subject_hash(der: &[u8]) -> Option<String> {
     let subject = subject(der)?;
-    let digest = Sha1::digest(canonical_name(subject)?);
-    Some(format!("{:08x}", u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])))
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, &canonical_name(subject)?);
+    let start = digest.as_ref().first_chunk()?;
+    Some(format!("{:08x}", u32::from_le_bytes(*start)))
 }
 
 /// The content of the subject of a certificate: RFC 5280, section 4.1.
