@@ -159,7 +159,7 @@ impl<R: Read + Seek> Archive<R> {
         let mut found: Vec<String> = self
             .zip
             .file_names()
-            .filter_map(|name| Some(name.ok()?.split_once('/')?.0.to_owned()))
+            .filter_map(|name| Some(name.split_once('/')?.0.to_owned()))
             .filter(|top| top.ends_with(".dist-info"))
             .collect();
         found.sort_unstable();
@@ -181,8 +181,12 @@ impl<R: Read + Seek> Archive<R> {
 
 /// The entry as it will be used, `None` for a folder.
 fn entry_of<R: Read>(file: &ZipFile<'_, R>) -> Result<Option<Entry>, String> {
-    let name = file.name().map_err(|why| format!("expected names in UTF-8 or cp437, found none ({why})"))?;
-    if !is_safe(&name) {
+    let name = file.name();
+    // So the crate stands in for what is no UTF-8, though the entry says that it is.
+    if name.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(format!("expected names in UTF-8 or cp437, found `{name}`"));
+    }
+    if !is_safe(name) {
         return Err(format!("the entry `{}` would land outside of its folder", name.escape_debug()));
     }
     if file.is_dir() {
@@ -198,7 +202,7 @@ fn entry_of<R: Read>(file: &ZipFile<'_, R>) -> Result<Option<Entry>, String> {
     // pip's rule: the upper half of the external attributes is a Unix mode, whatever system is named.
     let mode = file.unix_mode().unwrap_or(0);
     let executable = mode & 0o170_000 == 0o100_000 && mode & 0o111 != 0;
-    Ok(Some(Entry { name: name.into_owned(), size: file.size(), executable }))
+    Ok(Some(Entry { name: name.to_owned(), size: file.size(), executable }))
 }
 
 /// Whether a path stays inside the folder that it is joined to, on any system.
