@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{BufReader, Read, Seek as _, SeekFrom},
 };
 
 use blob::Digest;
@@ -32,9 +32,20 @@ impl Archive {
         Ok(Self { path: path.to_owned(), zip })
     }
 
-    /// The names of the entries as they are stored, in the order of the directory.
+    /// The names of the entries, in the order of the directory.
     pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.zip.file_names_raw()
+        self.zip.file_names().map(str::as_bytes)
+    }
+
+    /// Whether the directory has more entries than there are names. What the `zip` crate reads has each name once, so the
+    /// number at the end of the file is compared; where that is not the plain record without a comment, nothing is known.
+    pub(crate) fn has_duplicate_names(&self) -> Result<bool, Error> {
+        // "End of central directory record" in PKWARE's APPNOTE.TXT, 4.3.16. The number is 0xffff where ZIP64 holds it.
+        let mut record = [0; 22];
+        let mut file = File::open(&self.path).map_err(Error::reading(&self.path))?;
+        file.seek(SeekFrom::End(-22)).and_then(|_| file.read_exact(&mut record)).map_err(Error::reading(&self.path))?;
+        let number = usize::from(u16::from_le_bytes([record[10], record[11]]));
+        Ok(record.starts_with(b"PK\x05\x06") && number != 0xffff && number > self.zip.len())
     }
 
     /// Whether the jar is signed: a change would break the signature.

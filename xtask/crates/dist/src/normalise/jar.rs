@@ -27,7 +27,7 @@ pub(super) enum Outcome {
     /// It has something that cannot be kept.
     Unusual(String),
     /// It was written to a temporary file; the texts that were changed.
-    Written(Pending, Vec<(String, Vec<String>)>),
+    Written(Box<Pending>, Vec<(String, Vec<String>)>),
 }
 
 /// An entry that will be written.
@@ -72,7 +72,8 @@ pub(super) fn rewrite(archive: &mut Archive, time: DateTime, epoch: u64) -> Resu
     let finished = writer.finish().and_then(|buffered| buffered.into_inner().map_err(|e| ZipError::Io(e.into_error())));
     let spool =
         finished.map_err(|source| Error::Jar { path: path.clone(), what: "the new directory".to_owned(), source })?;
-    Ok(Outcome::Written(pending(spool, folder).map_err(Error::writing(&path))?, changes))
+    let pending = pending(spool, folder).map_err(Error::writing(&path))?;
+    Ok(Outcome::Written(Box::new(pending), changes))
 }
 
 fn pending(mut spool: File, folder: &Utf8Path) -> io::Result<Pending> {
@@ -93,7 +94,7 @@ fn rank(name: &str) -> u8 {
 
 /// The entries, or why they cannot be written a second time.
 fn entries(archive: &mut Archive) -> Result<Result<Vec<Entry>, String>, Error> {
-    if archive.zip.has_duplicate_names() {
+    if archive.has_duplicate_names()? {
         return Ok(Err("it has two entries of one name".to_owned()));
     }
     let mut entries = Vec::with_capacity(archive.zip.len());

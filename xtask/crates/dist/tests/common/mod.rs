@@ -53,7 +53,7 @@ pub(crate) fn jar_as(path: &Utf8Path, entries: &[(&str, &[u8])], how: How) {
         .into_full_options();
         if how.extra {
             // The "extended timestamp" that Info-ZIP and Java write: flags, and a time in seconds since 1970.
-            options.add_extra_field(0x5455, [1, 0, 0, 0, 99], false).expect("an extra field");
+            options.add_extra_data(0x5455, [1, 0, 0, 0, 99], false).expect("an extra field");
             options = options.with_file_comment("made by hand");
         }
         writer.start_file(*name, options).expect("an entry");
