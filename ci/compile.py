@@ -99,12 +99,12 @@ def says(output, *words):
         assert text in output, f"expected {text!r} in\n{output}"
 
 
-def running():
-    """Maven processes on this machine that belong to a compile."""
+def running(machine):
+    """Processes of this machine that are in a compile of this store."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    for path in pathlib.Path("/proc").glob("[0-9]*/mountinfo"):
         try:
-            if b"/compile/in/" in path.read_bytes():
+            if f"{machine.store}/compile/work/spark /compile/spark " in path.read_text():
                 found.append(path.parent.name)
         except OSError:
             pass
@@ -249,9 +249,10 @@ def broken_off(work, machine):
         machine.log().unlink(missing_ok=True)
         process = machine.start("build-custom", "--source-dir", source)
         until(lambda: machine.log().exists() and "Building with..." in machine.log().read_text(), "the compile to begin")
+        assert running(machine)
         process.send_signal(ending)
         output = process.communicate()[0]
-        until(lambda: not running(), "Maven to end", 10)
+        until(lambda: not running(machine), "Maven to end", 10)
         assert machine.kept() == before
         if ending == signal.SIGINT:
             assert process.returncode == 130, (process.returncode, output)
