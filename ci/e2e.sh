@@ -52,6 +52,9 @@ say "cargo xtask smoke"
 say "benchmarks, for information"
 HOME="$work/home" ci/bench.sh 1 || echo "the benchmarks could not be run to their end"
 
+say "a small project is compiled as Spark is"
+"${clean[@]}" HOME="$work/home" SPARK_IMAGES_CACHE="$work/home/.cache/spark-images" ci/compile.py
+
 [ "$(id -u)" = 0 ] || exit 0
 
 say "an image whose group write was removed on purpose fails"

@@ -113,7 +113,7 @@ fn announce(session: &Session, wanted: &Wanted<'_>, arguments: &[String], jobs: 
 
 fn job(session: &Session, work: &Work, pom: &Pom, arguments: Vec<String>, jobs: Option<NonZeroUsize>) -> Job {
     let java = format!(
-        "-Xmx{}m {JAVA} -Djavax.net.ssl.trustStore=/compile/in/truststore.jks \
+        "-Xmx{}m {JAVA} -Duser.home=/tmp -Djavax.net.ssl.trustStore=/compile/in/truststore.jks \
          -Djavax.net.ssl.trustStorePassword=changeit",
         heap(jobs)
     );
