@@ -11,6 +11,7 @@ use dist::{Expect, check};
 fn expect() -> Expect {
     Expect {
         spark: "4.1.0".to_owned(),
+        pyspark: "4.1.0.dev0".into(),
         scala: "2.13".to_owned(),
         hadoop: "3.4.2".to_owned(),
         aws_sdk: "2.29.52".to_owned(),
@@ -65,7 +66,7 @@ fn good(dist: &Utf8Path) {
         "Spark 4.1.0 (git revision e221b56) built for Hadoop 3.4.2\nBuild flags: -Phive\n",
         0o644,
     );
-    file(&dist.join("python/pyspark/version.py"), "# x\n__version__: str = \"4.1.0\"\n", 0o644);
+    file(&dist.join("python/pyspark/version.py"), "# x\n__version__: str = \"4.1.0.dev0\"\n", 0o644);
     for zip in ["py4j-0.10.9.9-src.zip", "pyspark.zip"] {
         class(&dist.join("python/lib").join(zip), "a.py");
     }
@@ -160,7 +161,7 @@ fn versions_are_those_of_the_table() {
     let py4j = renamed("python/lib/py4j-0.10.9.9-src.zip", "python/lib/py4j-0.10.9.7-src.zip");
     assert_eq!(py4j, ["python/lib: expected py4j-0.10.9.9-src.zip and no other version, found py4j-0.10.9.7-src.zip"]);
     let python = found(|dist| file(&dist.join("python/pyspark/version.py"), "__version__ = '4.1.1'", 0o644));
-    assert_eq!(python, ["python/pyspark/version.py: expected 4.1.0, found 4.1.1"]);
+    assert_eq!(python, ["python/pyspark/version.py: expected 4.1.0.dev0, found 4.1.1"]);
 }
 
 #[test]

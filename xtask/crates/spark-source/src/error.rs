@@ -48,6 +48,12 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// PySpark does not say its version.
+    #[error("expected `__version__ = \"...\"` in {path}, found none")]
+    PySpark {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// The tree's py4j is not the one file that it should be.
     #[error("expected one file py4j-*-src.zip in {folder}, found {found}")]
     Py4j {

@@ -26,6 +26,9 @@ pub struct Pom {
     pub kafka: String,
     /// `commons-pool2.version`.
     pub commons_pool2: String,
+    /// The version that PySpark gives itself in `python/pyspark/version.py`: `3.5.8.dev0` where the pom says
+    /// `3.5.8-SNAPSHOT`.
+    pub pyspark: String,
     /// py4j's version, from the name of the archive in `python/lib`.
     pub py4j: String,
     /// All properties of the project, unresolved.
@@ -50,6 +53,7 @@ impl Pom {
             java: property("java.version")?,
             kafka: property("kafka.version")?,
             commons_pool2: property("commons-pool2.version")?,
+            pyspark: pyspark(&root.join("python/pyspark/version.py"))?,
             py4j: py4j(&root.join("python/lib"))?,
             properties: elements.map(|it| (it.tag_name().name().to_owned(), content(it).to_owned())).collect(),
         })
@@ -107,6 +111,17 @@ impl<'a, 'i> Reader<'a, 'i> {
         let line = self.document.text_pos_at(node.range().start).row;
         Error::Pom { path: self.path.to_owned(), line, expected, found }
     }
+}
+
+/// What `__version__` is set to, with or without a type.
+fn pyspark(path: &Utf8Path) -> Result<String, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io("reading", path))?;
+    let value = text.lines().find_map(|line| line.strip_prefix("__version__")?.split_once('='));
+    let version = value.map_or("", |(_, value)| value.trim().trim_matches(['"', '\'']));
+    if version.is_empty() {
+        return Err(Error::PySpark { path: path.to_owned() });
+    }
+    Ok(version.to_owned())
 }
 
 /// The version in the name of the one `py4j-*-src.zip`.

@@ -100,8 +100,8 @@ fn python(checked: &mut Checked<'_>) -> Result<(), Error> {
     let found = text.lines().find_map(|line| line.strip_prefix("__version__"));
     let found = found.map_or("", |rest| rest.trim_start_matches([':', ' ', 's', 't', 'r', '=']));
     let found = found.trim().trim_matches(['"', '\'']);
-    if found != checked.expect.spark {
-        checked.problem(version, checked.expect.spark.clone(), found);
+    if found != checked.expect.pyspark {
+        checked.problem(version, checked.expect.pyspark.clone(), found);
     }
     Ok(())
 }

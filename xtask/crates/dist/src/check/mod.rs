@@ -20,6 +20,8 @@ use crate::{
 pub struct Expect {
     /// Spark's version: `3.5.7`.
     pub spark: String,
+    /// The version that PySpark gives itself: `3.5.8.dev0` where Spark's is `3.5.8-SNAPSHOT`.
+    pub pyspark: String,
     /// Scala's binary version: `2.12`.
     pub scala: String,
     /// Version of the Hadoop client and of everything of Hadoop but its shaded third-party jars.

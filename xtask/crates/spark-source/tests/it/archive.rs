@@ -22,13 +22,14 @@ struct Made {
 
 type Part<'a> = (EntryType, &'a str, &'a str, u32);
 
-const GOOD: [Part<'_>; 8] = [
+const GOOD: [Part<'_>; 9] = [
     (EntryType::XGlobalHeader, "pax_global_header", "18 comment=abcdef\n", 0o644),
     (EntryType::Directory, "spark-3.5.7/", "", 0o775),
     (EntryType::Regular, "spark-3.5.7/pom.xml", POM, 0o664),
     (EntryType::Regular, "./spark-3.5.7/dev/make-distribution.sh", "#!/bin/sh\n", 0o775),
     (EntryType::Symlink, "spark-3.5.7/python/link", "../pom.xml", 0o777),
     (EntryType::Regular, "spark-3.5.7/python/lib/py4j-0.10.9.7-src.zip", "PK", 0o4600),
+    (EntryType::Regular, "spark-3.5.7/python/pyspark/version.py", "__version__ = '3.5.7'", 0o644),
     (EntryType::Directory, "spark-3.5.7/python", "", 0o700),
     (EntryType::Directory, "spark-3.5.7/empty/", "", 0o700),
 ];
@@ -86,7 +87,13 @@ fn a_source_archive_becomes_a_tree() {
     archive::unpack(&made.archive, &made.digest(), &dest, &AtomicBool::new(false), &progress).unwrap();
     assert_eq!(bytes.get(), fs::metadata(&made.archive).unwrap().len());
     assert_eq!(Tree::open(&dest).unwrap().pom().unwrap().version, "3.5.7");
-    let expected = ["dev/make-distribution.sh", "pom.xml", "python/lib/py4j-0.10.9.7-src.zip", "python/link"];
+    let expected = [
+        "dev/make-distribution.sh",
+        "pom.xml",
+        "python/lib/py4j-0.10.9.7-src.zip",
+        "python/link",
+        "python/pyspark/version.py",
+    ];
     assert_eq!(files_of(&dest), expected);
     assert!(dest.join("empty").is_dir());
     let mode = |path: &str| fs::metadata(dest.join(path)).unwrap().mode() & 0o7777;

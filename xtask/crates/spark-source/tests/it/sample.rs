@@ -57,6 +57,7 @@ impl Sample {
         sample.write("pom.xml", POM);
         sample.write("dev/make-distribution.sh", "#!/bin/sh\n");
         sample.write("python/lib/py4j-0.10.9.7-src.zip", "PK");
+        sample.write("python/pyspark/version.py", "__version__: str = \"3.5.7.dev0\"\n");
         sample.write("core/src/main/scala/A.scala", "class A\n");
         sample.write("core/src/test/resources/target/expected.txt", "source, whatever its folder is called\n");
         sample.write(".gitignore", "target/\ndist/\n*.log\n");

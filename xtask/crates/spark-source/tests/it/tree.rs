@@ -16,6 +16,7 @@ fn the_versions_are_those_of_the_project_itself() {
     assert_eq!((pom.version.as_str(), pom.scala_binary.as_str(), pom.scala.as_str()), ("3.5.7", "2.12", "2.12.18"));
     assert_eq!((pom.hadoop.as_str(), pom.maven.as_str(), pom.java.as_str()), ("3.3.4", "3.9.6", "1.8"));
     let rest = (pom.kafka.as_str(), pom.commons_pool2.as_str(), pom.py4j.as_str());
+    assert_eq!(pom.pyspark, "3.5.7.dev0");
     assert_eq!(rest, ("3.4.1", "2.11.1", "0.10.9.7"));
     assert_eq!(pom.properties["maven.compiler.source"], "${java.version}");
 }
