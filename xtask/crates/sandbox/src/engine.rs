@@ -25,7 +25,7 @@ pub enum Engine {
 pub struct Container {
     /// The image, as the engine calls it.
     pub image: String,
-    /// The container's name. One of that name that an earlier run has left is removed first.
+    /// The container's name.
     pub name: String,
     /// The program and its arguments, in place of the image's own.
     pub argv: Vec<String>,
@@ -100,29 +100,52 @@ impl Engine {
     pub fn run(self, container: Container, cancel: &Cancel) -> Result<Outcome, Error> {
         let started = Instant::now();
         let name = container.name.clone();
-        let remove = || self.client(&["rm", "--force", "--volumes", &name]);
-        // One that is not there is what is hoped for.
-        drop(remove());
-        let argv = self.vector(&container);
+        let argv = self.vector(&container, self.is_rootless());
         let streams = Streams { stdin: Stdin::Null, stdout: container.stdout, stderr: container.stderr };
         let ended = process::run(&argv, host(), streams, None, cancel);
         let ended = ended.map_err(|error| Error::Setup(format!("running {self}: {error}")))?;
         if ended.status == Status::Cancelled {
             // Its client is dead; the container is not.
-            remove().map_err(|cause| Error::Setup(format!("removing the container {name}: {cause}")))?;
+            self.remove(&name)?;
         }
         let (status, stdout, stderr) = (ended.status, ended.stdout, ended.stderr);
         Ok(Outcome { status, stdout, stderr, elapsed: started.elapsed(), uid_emulated: false })
     }
 
-    fn vector(self, container: &Container) -> Vec<String> {
+    /// Removes a container, with all that runs in it. One that is not there is no error.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub fn remove(self, name: &str) -> Result<(), Error> {
+        match self.client(&["rm", "--force", "--volumes", name]) {
+            Err(cause) if !cause.to_ascii_lowercase().contains("no such container") => {
+                Err(Error::Setup(format!("removing the container {name}: {cause}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the engine's root is the caller.
+    fn is_rootless(self) -> bool {
+        match self {
+            Self::Docker => {
+                let options = self.client(&["info", "--format", "{{.SecurityOptions}}"]);
+                options.is_ok_and(|options| options.contains("rootless"))
+            }
+            Self::Podman => true,
+        }
+    }
+
+    fn vector(self, container: &Container, rootless: bool) -> Vec<String> {
         let mut argv: Vec<String> = [self.program(), "run", "--rm", "--name", &container.name].map(String::from).into();
         argv.extend(["--network", if container.network == Network::None { "none" } else { "host" }].map(String::from));
-        match self {
-            // Files in mounted folders get this owner: that of whoever called.
-            Self::Docker => argv.push(format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid())),
-            // Its root is whoever called.
-            Self::Podman => argv.extend(["--user=0:0", "--security-opt=label=disable"].map(String::from)),
+        // Files in mounted folders get the owner of whoever called.
+        argv.push(match rootless {
+            true => "--user=0:0".to_owned(),
+            false => format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid()),
+        });
+        if self == Self::Podman {
+            argv.push("--security-opt=label=disable".to_owned());
         }
         for mount in &container.mounts {
             if let Mount::Bind { source, target, read_only } = mount {
@@ -176,7 +199,7 @@ mod tests {
             stdout: Output::Inherit,
             stderr: Output::Inherit,
         };
-        let vector = Engine::Podman.vector(&container);
+        let vector = Engine::Podman.vector(&container, true);
         let expected = [
             "podman",
             "run",
@@ -196,5 +219,9 @@ mod tests {
             "y",
         ];
         assert_eq!(vector, expected);
+        let docker = Engine::Docker.vector(&container, false);
+        let owner = format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid());
+        assert_eq!(docker[0], "docker");
+        assert!(docker.contains(&owner) && !docker.iter().any(|word| word.contains("security-opt")), "{docker:?}");
     }
 }

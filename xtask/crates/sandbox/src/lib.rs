@@ -48,4 +48,5 @@ pub use root::{Entry, Kind, Root};
 pub use sandbox::Sandbox;
 pub use spec::{Mount, Network, Outcome, Output, Spec, Status, Stdin};
 pub use support::{Support, Upper};
+pub use tree::remove as remove_tree;
 pub use users::{Access, Identity};

@@ -11,7 +11,10 @@ use rustix::fs::{FlockOperation, flock};
 
 /// Removes `path` and all below it, also what lies in folders that their owner may not enter or change (the work folder
 /// of an overlay has mode 000). What is not there is no error.
-pub(crate) fn remove(path: &Utf8Path) -> io::Result<()> {
+///
+/// # Errors
+/// Something in it belongs to somebody else.
+pub fn remove(path: &Utf8Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             open_up(path)?;
