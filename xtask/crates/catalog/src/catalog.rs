@@ -35,15 +35,10 @@ pub struct Local {
     pub spark: String,
     /// The version that its pom names, `3.5.8-SNAPSHOT`.
     pub version: String,
+    /// The version that PySpark gives itself: `3.5.8.dev0` where Maven's is `3.5.8-SNAPSHOT`.
+    pub pyspark: String,
     /// What its content is told apart by: the end of every tag, behind `-src.`.
     pub hash: String,
-}
-
-impl Local {
-    /// The version as Python writes it (PEP 440): Spark's own is `4.1.0.dev0` where Maven's is `4.1.0-SNAPSHOT`.
-    fn pyspark(&self) -> String {
-        self.version.replace("-SNAPSHOT", ".dev0")
-    }
 }
 
 impl Catalog {
@@ -190,13 +185,14 @@ impl<'a> Builder<'a> {
         // What is looked for, in the repository and in registries, goes by the table's version; what the image says of
         // itself goes by its own.
         let scope = self.scope(spark, variant);
-        // An image that stands on no other holds no Spark, whatever version it is for.
-        let local = self.local.filter(|local| spark.is_some_and(|spark| spark.version == local.spark));
-        let local = local.filter(|_| !file.parents.is_empty());
+        // An image that holds no Spark and stands on no other is the same whatever tree is built.
+        let has_spark = |stage: &StageFile| matches!(stage.content, ContentFile::Spark(_));
+        let holds = !file.parents.is_empty() || file.stages.iter().any(has_spark);
+        let local = self.local.filter(|local| holds && spark.is_some_and(|spark| spark.version == local.spark));
         let mut own = scope.clone();
         if let Some(local) = local {
             own.set("spark", &local.version);
-            own.set("pyspark", &local.pyspark());
+            own.set("pyspark", &local.pyspark);
         }
         let suffix = local.map_or_else(String::new, |local| format!("-src.{}", local.hash));
         let render = |at: &At<String>| own.render(at, self.sink);

@@ -235,7 +235,12 @@ fn a_selection_of_what_is_not_there_says_what_is() {
 fn a_tree_of_the_users_own_takes_the_place_of_a_version_and_moves_no_tag_of_the_table() {
     let source = |path: String, text: &str| Source { path, text: text.into() };
     let images = IMAGES.map(|(id, text)| source(format!("docker/{id}/image.toml"), text));
-    let local = Local { spark: "3.5.7".into(), version: "3.5.8-SNAPSHOT".into(), hash: "abc".into() };
+    let local = Local {
+        spark: "3.5.7".into(),
+        version: "3.5.8-SNAPSHOT".into(),
+        pyspark: "3.5.8.dev0".into(),
+        hash: "abc".into(),
+    };
     let catalog = Catalog::read_with(&source("docker/versions.toml".into(), TABLE), &images, Some(local)).unwrap();
     let names = |selection: &Selection| -> Vec<String> {
         selection.chosen(&catalog).unwrap().iter().map(|image| image.reference.to_string()).collect()
