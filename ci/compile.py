@@ -24,7 +24,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 XTASK = ROOT / "target/debug/xtask"
 SPARK = next(version for version in tomllib.loads((ROOT / "docker/versions.toml").read_text())["spark"] if version.startswith("3.5."))
-VERSION = "3.5.99"
+VERSION = "3.5.99-SNAPSHOT"
 
 
 def versions():
@@ -45,6 +45,9 @@ def tree(folder, changes=()):
         target.write_text(text)
         target.chmod(path.stat().st_mode & 0o755)
     (folder / "python/lib").mkdir(parents=True, exist_ok=True)
+    (folder / "python/pyspark").mkdir(exist_ok=True)
+    # As Spark's own trees: Python knows no snapshots.
+    (folder / "python/pyspark/version.py").write_text(f'__version__: str = "{VERSION.replace("-SNAPSHOT", ".dev0")}"\n')
     (folder / f"python/lib/py4j-{versions()['py4j']}-src.zip").write_bytes(b"PK\5\6" + bytes(18))
     # A link that leads to itself is no reason to stop.
     (folder / "loop").symlink_to("loop")

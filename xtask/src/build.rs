@@ -29,6 +29,9 @@ use crate::{
     stage::Stager,
 };
 
+/// What is done before an image is staged.
+pub(crate) type Prepare<'a> = dyn Fn(&Image) -> Result<()> + Sync + 'a;
+
 /// Builds images into a layout.
 pub(crate) struct Builder<'a> {
     pub(crate) stager: Stager<'a>,
@@ -39,6 +42,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) board: &'a Board,
     /// Layers of one image that are written side by side.
     pub(crate) layer_jobs: usize,
+    /// What has to be done before an image can be staged: compiling its Spark.
+    pub(crate) prepare: Option<&'a Prepare<'a>>,
     /// Runs the commands of RUN.
     pub(crate) runner: Runner,
     /// Where the caches of RUN lie.
@@ -164,8 +169,9 @@ impl Builder<'_> {
 
     fn stage(&self, planned: &Planned<'_>, index: usize, shared: &Shared<'_>) -> Result<()> {
         let image = planned.image;
+        let prepared = self.prepare.map_or(Ok(()), |prepare| prepare(image));
         let step = self.board.step(&image.reference.to_string(), "staging");
-        let context = self.stager.context(image, |what| step.now(what));
+        let context = prepared.and_then(|()| self.stager.context(image, |what| step.now(what)));
         let context = context.inspect_err(|error| {
             // The error itself is reported at the end; a log that cannot be written must not hide it.
             drop(self.log(image, &format!("staging failed: {error:#}\n")));

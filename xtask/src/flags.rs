@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Clone, Args, Default)]
 pub(crate) struct Global {
     /// Where packages come from: `maven=URL`, `pypi=URL` or `debian=URL`. Repeat it for mirrors, the first that has a
     /// file wins
@@ -70,7 +70,9 @@ pub(crate) enum Command {
     /// Find the bytes for the version table and write docker/versions.lock
     Lock(LockArgs),
     /// Fetch all that a build needs, so that it can run without a network
-    Fetch(Select),
+    Fetch(FetchArgs),
+    /// Write the build context of an image to a folder, for `docker build` and its like
+    Stage(StageArgs),
     /// Carry all that a compile of Spark needs to a machine without a network
     Vendor(VendorArgs),
     /// Write a built image to a file or folder, for docker, podman, skopeo or crane
@@ -214,6 +216,20 @@ pub(crate) struct LockArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The folder holds all that the Dockerfile copies; the command prints the `docker build` that goes with it.
+  cargo xtask stage spark-k8s:3.5.7-hadoop3.4.2 -o /tmp/context")]
+pub(crate) struct StageArgs {
+    /// The image
+    pub(crate) image: String,
+    /// Folder to write; it must not exist or be empty
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Utf8PathBuf,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Where there is a network, and this Spark was compiled once:
   cargo xtask vendor 3.5.7 -o spark-3.5.7-vendor.tar
 Where there is none, in a checkout of the same commit:
@@ -229,6 +245,17 @@ pub(crate) struct VendorArgs {
     /// Take over what such a file holds
     #[arg(long = "in", id = "input", value_name = "FILE", conflicts_with = "output")]
     pub(crate) input: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With `--origin source` the image that compiles is fetched as well. What Maven needs is not known before it runs:
+`cargo xtask vendor` carries that.")]
+pub(crate) struct FetchArgs {
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

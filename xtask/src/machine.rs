@@ -31,7 +31,12 @@ pub(crate) struct Machine {
 
 /// Whether this run may change the lock.
 pub(crate) fn is_locked(global: &Global) -> bool {
-    global.locked || std::env::var("CI").is_ok_and(|ci| ci == "true")
+    global.locked || is_ci()
+}
+
+/// Whether this is a run of a CI system.
+pub(crate) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
 
 /// The folder of the store: `SPARK_IMAGES_CACHE`, else the user's cache folder.

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::List(args) => cmd::list::run(global, args),
         Command::Lock(args) => cmd::lock::run(global, args),
         Command::Fetch(args) => cmd::fetch::run(global, args),
+        Command::Stage(args) => cmd::stage::run(global, args),
         Command::Vendor(args) => cmd::vendor::run(global, args),
         Command::Export(args) => cmd::export::run(global, args),
         Command::Smoke(args) => cmd::smoke::run(global, args),

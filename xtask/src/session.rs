@@ -11,7 +11,7 @@ use crate::{
     compile::Wanted,
     fetch,
     flags::{Global, OriginFlag, Select},
-    machine::{Machine, is_locked, kept_folder},
+    machine::{Machine, is_ci, is_locked, kept_folder},
     records::Records,
     report::progress::Board,
     resolve,
@@ -61,8 +61,13 @@ impl Session {
     fn settle_origins(&mut self) -> Result<()> {
         let mut origins = Origins::from(Origin::Source);
         let stager = self.stager();
-        for spark in self.catalog().table.sparks.keys() {
-            let compiled = Wanted::new(&stager, spark).is_ok_and(|wanted| wanted.kept(&stager).is_some());
+        let local = self.catalog().local.as_ref();
+        let versions = self.catalog().table.sparks.keys();
+        for spark in versions.filter(|spark| local.is_none_or(|local| local.spark != **spark)) {
+            let compiled = match self.catalog().table.sparks[spark].source {
+                Some(_) => Wanted::new(&stager, spark)?.kept(&stager)?.is_some(),
+                None => false,
+            };
             let origin = if compiled { Origin::Source } else { Origin::Release };
             self.board.say(&format!("Spark {spark}: origin {origin}"));
             origins.of.insert(spark.clone(), origin);
@@ -109,6 +114,7 @@ impl Session {
             tags,
             board: &self.board,
             layer_jobs,
+            prepare: None,
             runner,
             caches,
             secrets: BTreeMap::new(),
@@ -196,7 +202,7 @@ fn origins(catalog: &Catalog, asked: Option<OriginFlag>) -> Result<Origins> {
         Some(OriginFlag::Release) => Origin::Release,
         Some(OriginFlag::Source | OriginFlag::Auto) => Origin::Source,
     });
-    if asked == Some(OriginFlag::Auto) && std::env::var("CI").is_ok_and(|ci| ci == "true") {
+    if asked == Some(OriginFlag::Auto) && is_ci() {
         bail!(
             "--origin auto is refused where CI=true: a tag must not depend on what a cache holds\n\
              name one: --origin release, or --origin source"

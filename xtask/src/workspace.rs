@@ -11,7 +11,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Catalog, Local, Lock, Source};
 use spark_source::{Identity, Pom, Tree};
 
-use crate::{flags::Global, machine::store_folder};
+use store::Store;
+
+use crate::{
+    flags::Global,
+    machine::{kept_folder, store_folder},
+};
 
 /// Digits of a tree's digest that its tags end in.
 const HASH: usize = 12;
@@ -59,8 +64,16 @@ impl Workspace {
                 );
             }
         }
-        let source = global.source_dir.as_ref().map(|folder| SourceDir::look(&here.join(folder))).transpose()?;
-        Ok(Self { root, outside, source })
+        let mut workspace = Self { root, outside, source: None };
+        if let Some(folder) = &global.source_dir {
+            workspace.source = Some(SourceDir::look(&workspace, &here.join(folder))?);
+        }
+        Ok(workspace)
+    }
+
+    /// The checkout alone, for commands about the table: a Spark tree of the user's is none of their business.
+    pub(crate) fn of_table(global: &Global) -> Result<Self> {
+        Self::find(&Global { source_dir: None, ..global.clone() })
     }
 
     /// Where built images lie: an OCI image layout.
@@ -158,11 +171,11 @@ impl Workspace {
 
 impl SourceDir {
     /// Reads the tree; all of it, unless it is as it was the last time.
-    fn look(folder: &Utf8Path) -> Result<Self> {
+    fn look(workspace: &Workspace, folder: &Utf8Path) -> Result<Self> {
         let tree = Tree::open(folder)?;
         let pom = tree.pom()?;
         let name = format!("{}.json", Digest::of(tree.root().as_str().as_bytes()).hex());
-        let memo = store_folder()?.join("source-dirs").join(name);
+        let memo = kept_folder(workspace, &Store::open(store_folder()?)?).join("source-dirs").join(name);
         let identity = tree.identity(&memo).with_context(|| format!("reading the Spark tree {}", tree.root()))?;
         Ok(Self { tree, pom, identity })
     }
@@ -189,7 +202,8 @@ impl SourceDir {
             );
         }
         let hash = self.identity.digest.hex()[..HASH].to_owned();
-        Ok(Local { spark: spark.version.clone(), version: version.clone(), hash })
+        let pyspark = self.pom.pyspark.clone();
+        Ok(Local { spark: spark.version.clone(), version: version.clone(), pyspark, hash })
     }
 }
 

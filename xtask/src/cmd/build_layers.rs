@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use catalog::{Decision, Selection};
+use catalog::{Decision, Image, Origin, Selection};
 
 use crate::{
     compile,
@@ -40,7 +40,9 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
     loop {
         let session = Session::open(global, args.origin.origin)?;
         let images = select(&session)?.with_parents(session.catalog())?;
+        let prepare = |image: &Image| compile::ensure(&session, image, &args.compile);
         let mut builder = session.builder()?;
+        builder.prepare = Some(&prepare);
         builder.secrets = secrets::read(&args.secret)?;
         let plan = session.plan(&builder, &images)?;
         if args.plan {
@@ -57,14 +59,19 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
             continue;
         }
         let to_build = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_)));
-        let to_build: Vec<_> = to_build.map(|planned| planned.image).collect();
+        let mut to_build: Vec<_> = to_build.map(|planned| planned.image).collect();
+        let again = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Cached(_)));
+        let again = again.filter(|_| args.compile.recompile).map(|planned| planned.image);
+        let again: Vec<_> = again.filter(|image| session.locked.origin(image) == Origin::Source).collect();
+        to_build.extend(&again);
+        to_build.extend(compile::builders(&session, &to_build)?);
         if session.fetch(&to_build)? {
             // The lock has moved on, and with it the plan.
             continue;
         }
-        compile::ensure(&session, &plan, &args.compile)?;
+        again.into_iter().try_for_each(prepare)?;
         if args.why {
-            report::plan::print(&plan, &[], true);
+            report::plan::print(&plan, &compile::missing(&session, &plan)?, true);
         }
         let jobs = args.jobs.unwrap_or_else(schedule::processors);
         let finished = builder.run(&plan, jobs);

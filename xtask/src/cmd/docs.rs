@@ -21,7 +21,7 @@ const CLOSE: &str = "<!-- /table -->";
 const DOCUMENTS: [&str; 5] = ["README.md", "docs/*.md", "docs/*/*.md", "docker/*/README.md", "docker/*/*/README.md"];
 
 pub(crate) fn run(global: &Global, args: &DocsArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(global)?;
+    let workspace = Workspace::of_table(global)?;
     let catalog = workspace.catalog()?;
     let mut changed = 0;
     for path in workspace.glob(&DOCUMENTS)? {

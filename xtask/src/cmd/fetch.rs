@@ -6,16 +6,18 @@ use anyhow::Result;
 use catalog::Selection;
 
 use crate::{
+    compile,
     fetch::needed,
-    flags::{Global, Select},
+    flags::{FetchArgs, Global},
     report::text::{bytes, count},
     session::Session,
 };
 
-pub(crate) fn run(global: &Global, args: &Select) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, args: &FetchArgs) -> Result<ExitCode> {
     loop {
-        let session = Session::open(global, None)?;
-        let images = Selection::from(args).with_parents(session.catalog())?;
+        let session = Session::open(global, args.origin.origin)?;
+        let mut images = Selection::from(&args.select).with_parents(session.catalog())?;
+        images.extend(compile::builders(&session, &images)?);
         let blocked = session.locked.blocked();
         let images: Vec<_> = images.into_iter().filter(|image| !blocked.contains_key(&image.reference)).collect();
         if session.fetch(&images)? {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn run(global: &Global, args: &LockArgs) -> Result<ExitCode> {
-    let workspace = Workspace::find(global)?;
+    let workspace = Workspace::of_table(global)?;
     let catalog = workspace.catalog()?;
     let old = workspace.lock()?;
     if args.check {

@@ -9,5 +9,6 @@ pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod smoke;
+pub(crate) mod stage;
 pub(crate) mod store;
 pub(crate) mod vendor;

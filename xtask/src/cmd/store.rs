@@ -25,7 +25,7 @@ pub(crate) fn run(global: &Global, args: &StoreCommand) -> Result<ExitCode> {
 }
 
 fn verify(global: &Global, repair: bool) -> Result<ExitCode> {
-    let workspace = Workspace::find(global)?;
+    let workspace = Workspace::of_table(global)?;
     let store = store::Store::open(store_folder()?)?;
     let lock = workspace.lock()?;
     let sizes: BTreeMap<Digest, u64> =

@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
 use dist::{Difference, Expect, Manifest, Options, Repository};
-use sandbox::{Mount, Network, Output};
+use sandbox::{Mount, Network, Output, Status};
+use spark_source::Pom;
 
 use super::{
     Compiled, Wanted,
     place::{Job, Place},
     work::Work,
 };
-use crate::{report::text::count, session::Session, stage::SparkHome};
+use crate::{
+    interrupt,
+    report::text::count,
+    session::Session,
+    stage::{NOTE, SparkHome},
+};
 
-/// The file beside a kept distribution that says how it was made.
-pub(super) const NOTE: &str = "compiled.json";
 /// The file in a distribution that names every jar of it.
 const JARS: &str = "jars.json";
 
@@ -24,11 +28,18 @@ const JARS: &str = "jars.json";
 ///
 /// # Errors
 /// All that is not as the table says; or the distribution cannot be written to the store.
-pub(super) fn keep(session: &Session, wanted: &Wanted<'_>, place: &Place, work: &Work, seconds: u64) -> Result<()> {
+pub(super) fn keep(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    place: &Place,
+    work: &Work,
+    pom: &Pom,
+    seconds: u64,
+) -> Result<()> {
     let stager = session.stager();
     let dist = work.dist();
     let step = session.board.step(&format!("Spark {}", wanted.version), "looking at what came out");
-    let problems = dist::check(&dist, &expect(session, wanted)?)?;
+    let problems = dist::check(&dist, &expect(session, wanted, pom)?)?;
     if !problems.is_empty() {
         let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
         bail!(
@@ -46,7 +57,7 @@ pub(super) fn keep(session: &Session, wanted: &Wanted<'_>, place: &Place, work: 
     step.now("naming jars");
     let manifest = Manifest::of(&dist, Some(&repository))?;
     blob::write(&dist.join(JARS), &serde_json::to_vec_pretty(&manifest)?).with_context(|| format!("writing {JARS}"))?;
-    if let Some((home, _)) = wanted.kept(&stager) {
+    if let Some((home, _)) = wanted.kept(&stager)? {
         step.now("comparing it with the one that is kept");
         report(session, &dist::compare(&home.files_folder(), &dist)?);
         step.end("kept before");
@@ -54,12 +65,15 @@ pub(super) fn keep(session: &Session, wanted: &Wanted<'_>, place: &Place, work: 
     }
     let compiled = Compiled {
         version: wanted.version.clone(),
-        source: source_of(session, wanted),
+        source: wanted.source(),
         patches: wanted.patches.iter().map(|patch| patch.name().to_owned()).collect(),
         arguments: wanted.arguments(&stager),
         builder: format!("{}@{}", wanted.builder.reference, place.digest()),
         seconds,
     };
+    if interrupt::is_set() {
+        bail!("interrupted");
+    }
     step.now("keeping it");
     let note = serde_json::to_vec_pretty(&compiled)?;
     let home = SparkHome::from_dist(&wanted.folder(&stager), &dist, (NOTE, &note))?;
@@ -79,20 +93,12 @@ fn report(session: &Session, differences: &[Difference]) {
     }
 }
 
-/// Archive or tree, with its digest.
-pub(super) fn source_of(session: &Session, wanted: &Wanted<'_>) -> String {
-    let find = |name: &str| wanted.inputs.iter().find(|(input, _)| *input == name).map(|(_, identity)| identity);
-    match (&session.workspace.source, &wanted.spark.source, find("source archive")) {
-        (_, Some(source), Some(digest)) => format!("{} {digest}", source.archive.name),
-        _ => format!("source tree {}", find("source tree").unwrap_or_default()),
-    }
-}
-
-fn expect(session: &Session, wanted: &Wanted<'_>) -> Result<Expect> {
+fn expect(session: &Session, wanted: &Wanted<'_>, pom: &Pom) -> Result<Expect> {
     let stager = session.stager();
     let version = |name: &str| wanted.expected(&stager, name);
     Ok(Expect {
         spark: wanted.version.clone(),
+        pyspark: pom.pyspark.clone(),
         scala: wanted.spark.scala.clone(),
         hadoop: version("hadoop")?,
         aws_sdk: version("aws-sdk")?,
@@ -108,6 +114,10 @@ fn expect(session: &Session, wanted: &Wanted<'_>) -> Result<Expect> {
 /// Starts a Connect server with the distribution, in the builder image and without a network, and ends it.
 fn connect_starts(place: &Place, dist: &Utf8Path) -> Result<()> {
     const SCRIPT: &str = r#"
+        if ! id --user --name > /dev/null 2>&1; then # Hadoop logs nobody in who has no name.
+            echo "spark:x:$(id --user):0::/tmp:/bin/sh" > /tmp/passwd
+            export NSS_WRAPPER_PASSWD=/tmp/passwd NSS_WRAPPER_GROUP=/etc/group LD_PRELOAD="$(echo /usr/lib/*/libnss_wrapper.so)"
+        fi
         export SPARK_HOME=/compile/dist SPARK_NO_DAEMONIZE=true SPARK_LOG_DIR=/tmp HOME=/tmp SPARK_LOCAL_IP=127.0.0.1
         cd /tmp
         "$SPARK_HOME"/sbin/start-connect-server.sh --conf spark.ui.enabled=false --conf spark.connect.grpc.binding.port=15002 \
@@ -126,6 +136,9 @@ fn connect_starts(place: &Place, dist: &Utf8Path) -> Result<()> {
         network: Network::None,
     };
     let outcome = place.run(job, Output::Capture, Output::Capture)?;
+    if outcome.status == Status::Cancelled {
+        bail!("interrupted");
+    }
     if !outcome.status.success() {
         bail!(
             "a Connect server does not start with what was compiled\n{}",

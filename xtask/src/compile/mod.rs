@@ -10,12 +10,12 @@ mod run;
 pub(crate) mod vendor;
 mod work;
 
-use std::{fs, num::NonZeroUsize};
+use std::{collections::BTreeSet, fs, num::NonZeroUsize};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
 use camino::Utf8PathBuf;
-use catalog::{Content, Coordinate, Decision, Image, Inputs, Origin, Plan, Spark};
+use catalog::{Artifact, Content, Coordinate, Decision, Image, Inputs, Origin, Plan, Spark};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +23,8 @@ use crate::{
     flags::CompileArgs,
     machine::kept_folder,
     session::Session,
-    stage::{SPARK_HOMES, SparkHome, Stager},
+    stage::{NOTE, SPARK_HOMES, SparkHome, Stager},
+    workspace::SourceDir,
 };
 
 /// Moved whenever the same inputs give another distribution.
@@ -41,9 +42,18 @@ pub(crate) struct Wanted<'a> {
     /// The version that comes out: the table's, or that of the user's own tree.
     pub(crate) version: String,
     pub(crate) builder: &'a Image,
+    origin: Sources<'a>,
     patches: Vec<Patch>,
     /// By name, each with its identity.
     pub(crate) inputs: Inputs,
+}
+
+/// Where the sources come from.
+enum Sources<'a> {
+    /// A tree of the user's own.
+    Tree(&'a SourceDir),
+    /// The archive of the table; the lock may have none.
+    Archive(Option<&'a Artifact>),
 }
 
 /// A change to the source.
@@ -82,35 +92,64 @@ impl<'a> Wanted<'a> {
                 spark.version
             );
         };
-        let local = stager.workspace.source.as_ref();
-        let local = local.filter(|_| catalog.local.as_ref().is_some_and(|local| local.spark == spark.version));
-        let version = local.map_or(&spark.version, |local| &local.pom.version).clone();
+        let is_local = catalog.local.as_ref().is_some_and(|local| local.spark == spark.version);
+        let archive = Coordinate::Archive(source.archive.name.clone());
+        let origin = match &stager.workspace.source {
+            Some(tree) if is_local => Sources::Tree(tree),
+            _ => Sources::Archive(stager.locked.lock().artifacts.get(&archive)),
+        };
+        let version = match origin {
+            Sources::Tree(tree) => tree.pom.version.clone(),
+            Sources::Archive(_) => spark.version.clone(),
+        };
         let is_builder = |image: &&Image| image.id == BUILDER && image.spark.as_ref() == Some(&spark.version);
         let Some(builder) = catalog.images().iter().find(is_builder) else {
             bail!("no image.toml has the id `{BUILDER}` for Spark {}: it compiles Spark", spark.version);
         };
+        let patches = patches(stager, &spark.version, &version)?;
+        let mut wanted = Self { spark, version, builder, origin, patches, inputs: Inputs::default() };
+        wanted.inputs = wanted.made_of(stager)?;
+        Ok(wanted)
+    }
+
+    fn made_of(&self, stager: &Stager<'_>) -> Result<Inputs> {
         let mut inputs = Inputs::default();
         inputs.add("format", FORMAT);
-        inputs.add("epoch", catalog.table.epoch);
-        match local {
-            Some(local) => inputs.add("source tree", local.identity.digest),
-            None => {
-                let id = Coordinate::Archive(source.archive.name.clone());
-                let archive = stager.locked.lock().artifacts.get(&id);
-                inputs.add("source archive", archive.map_or("unresolved".to_owned(), |it| it.sha256.to_string()));
-            }
-        }
-        let patches = patches(stager, &spark.version, &version)?;
-        for patch in &patches {
+        inputs.add("epoch", stager.locked.catalog().table.epoch);
+        inputs.add("source", self.source());
+        for patch in &self.patches {
             inputs.add(format!("patch {}", patch.name()), Digest::of(&patch.text));
         }
-        let wanted = Self { spark, version, builder, patches, inputs };
-        let mut inputs = wanted.inputs.clone();
-        inputs.add("arguments", wanted.arguments(stager).join(" "));
+        inputs.add("arguments", self.arguments(stager).join(" "));
         let script = fs::read(stager.workspace.path(SCRIPT)).with_context(|| format!("reading {SCRIPT}"))?;
         inputs.add(SCRIPT, Digest::of(&script));
-        inputs.add("builder image", stager.inputs(wanted.builder)?.fingerprint());
-        Ok(Self { inputs, ..wanted })
+        for (name, identity) in stager.inputs(self.builder)?.iter() {
+            // What it says of itself and which authorities it trusts compile nothing: Maven is given a trust store.
+            if !name.starts_with("label ") && !name.starts_with("CA ") {
+                inputs.add(format!("builder's {name}"), identity);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Archive or tree, with its digest.
+    fn source(&self) -> String {
+        match (&self.origin, &self.spark.source) {
+            (Sources::Tree(tree), _) => format!("source tree {}", tree.identity.digest),
+            (Sources::Archive(Some(archive)), Some(source)) => format!("{} {}", source.archive.name, archive.sha256),
+            (Sources::Archive(_), _) => "unresolved".to_owned(),
+        }
+    }
+
+    /// The command that compiles it.
+    pub(crate) fn command(&self) -> String {
+        let words = match &self.origin {
+            Sources::Tree(tree) => vec!["--source-dir", tree.tree.root().as_str()],
+            Sources::Archive(_) => vec![self.spark.version.as_str()],
+        };
+        let words = ["cargo", "xtask", "build-custom"].into_iter().chain(words);
+        // Neither a version nor a path holds a NUL.
+        shlex::try_join(words).unwrap_or_default()
     }
 
     /// What Maven is told.
@@ -130,19 +169,29 @@ impl<'a> Wanted<'a> {
         self.inputs.fingerprint()
     }
 
-    /// Where it is kept.
+    /// Where it gets kept.
     fn folder(&self, stager: &Stager<'_>) -> Utf8PathBuf {
         kept_folder(stager.workspace, &stager.machine.store).join(SPARK_HOMES).join(self.key().hex())
     }
 
-    /// The distribution and what is noted of it, if it is compiled.
-    pub(crate) fn kept(&self, stager: &Stager<'_>) -> Option<(SparkHome, Compiled)> {
-        let folder = self.folder(stager);
-        let compiled = serde_json::from_slice(&fs::read(folder.join(keep::NOTE)).ok()?).ok()?;
-        Some((SparkHome::open(&folder).ok()??, compiled))
+    /// The distribution and what is noted of it, if it is compiled: in the store, or in this checkout where the store
+    /// cannot be written to.
+    ///
+    /// # Errors
+    /// It is there and damaged.
+    pub(crate) fn kept(&self, stager: &Stager<'_>) -> Result<Option<(SparkHome, Compiled)>> {
+        let shared = stager.machine.store.root().join(SPARK_HOMES).join(self.key().hex());
+        for folder in [shared, self.folder(stager)] {
+            let Some(home) = SparkHome::open(&folder)? else { continue };
+            let note = folder.join(NOTE);
+            let damaged = || format!("reading {note}\nto compile it anew: rm -r {folder}");
+            let compiled = serde_json::from_slice(&fs::read(&note).with_context(damaged)?).with_context(damaged)?;
+            return Ok(Some((home, compiled)));
+        }
+        Ok(None)
     }
 
-    /// The names of versions of the table, `kafka-clients` for instance, that hold for this Spark.
+    /// The version that the table has for a name with this Spark: that of `kafka-clients`, for instance.
     fn expected(&self, stager: &Stager<'_>, name: &str) -> Result<String> {
         let version = stager.locked.catalog().table.version(name, self.spark);
         version.with_context(|| format!("`{name}` is missing in [versions] of docker/versions.toml"))
@@ -191,61 +240,61 @@ impl Patch {
 ///
 /// # Errors
 /// The table does not say how one of them is compiled.
-pub(crate) fn missing(session: &Session, plan: &Plan<'_>) -> Result<Vec<String>> {
+pub(crate) fn missing(session: &Session, plan: &Plan<'_>) -> Result<BTreeSet<String>> {
     let stager = session.stager();
-    let mut missing = Vec::new();
-    for spark in to_compile(session, plan, false) {
-        let wanted = Wanted::new(&stager, spark)?;
-        if wanted.kept(&stager).is_none() {
-            missing.push(wanted.version);
-        }
+    let mut missing = BTreeSet::new();
+    for planned in plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_))) {
+        let wanted = of_image(&stager, planned.image)?;
+        let kept = wanted.as_ref().map(|wanted| wanted.kept(&stager)).transpose()?.flatten();
+        missing.extend(wanted.filter(|_| kept.is_none()).map(|wanted| wanted.version));
     }
     Ok(missing)
 }
 
-/// Compiles what the images to be built of this plan need and is not compiled yet.
+/// What an image takes from a compile.
+fn of_image<'a>(stager: &Stager<'a>, image: &Image) -> Result<Option<Wanted<'a>>> {
+    let has_spark = stager.locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }));
+    match &image.spark {
+        Some(spark) if has_spark && stager.locked.origin(image) == Origin::Source => {
+            Ok(Some(Wanted::new(stager, spark)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The images that compile for `images`.
+///
+/// # Errors
+/// The table does not say how one of them is compiled.
+pub(crate) fn builders<'a>(session: &'a Session, images: &[&Image]) -> Result<Vec<&'a Image>> {
+    let mut builders: Vec<&Image> = Vec::new();
+    for image in images {
+        if let Some(wanted) = of_image(&session.stager(), image)? {
+            builders.extend(session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into()));
+        }
+    }
+    Ok(builders)
+}
+
+/// Compiles what an image takes from a compile, unless that is kept.
 ///
 /// # Errors
 /// The builder image cannot be built; the compile fails, or what came out is not what the table says.
-pub(crate) fn ensure(session: &Session, plan: &Plan<'_>, args: &CompileArgs) -> Result<()> {
+pub(crate) fn ensure(session: &Session, image: &Image, args: &CompileArgs) -> Result<()> {
     let stager = session.stager();
-    for spark in to_compile(session, plan, args.recompile) {
-        let wanted = Wanted::new(&stager, spark)?;
-        if wanted.kept(&stager).is_some() && !args.recompile {
-            continue;
-        }
-        build_builder(session, &wanted)?;
-        run::compile(session, &wanted, args)?;
+    let Some(wanted) = of_image(&stager, image)? else { return Ok(()) };
+    if wanted.kept(&stager)?.is_some() && !args.recompile {
+        return Ok(());
     }
-    Ok(())
+    build_builder(session, &wanted)?;
+    run::compile(session, &wanted, args)
 }
 
-/// The Spark versions that images to be built (or all of the plan) take from a compile.
-fn to_compile<'p>(session: &Session, plan: &'p Plan<'_>, all: bool) -> Vec<&'p str> {
-    let locked = &session.locked;
-    let compiled = |image: &Image| {
-        locked.origin(image) == Origin::Source
-            && locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }))
-    };
-    let planned = plan.images.iter().filter(|planned| match planned.decision {
-        Decision::Build(_) => true,
-        Decision::Cached(_) => all,
-        Decision::Blocked(_) => false,
-    });
-    planned.filter(|planned| compiled(planned.image)).filter_map(|planned| planned.image.spark.as_deref()).collect()
-}
-
-/// Builds the image that compiles, unless it is there.
+/// Builds the image that compiles, unless it is there. All that it needs is in the store.
 fn build_builder(session: &Session, wanted: &Wanted<'_>) -> Result<()> {
     let builder = session.builder()?;
     let images = session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into());
     let plan = session.plan(&builder, &images)?;
-    if session.fetch(&images)? {
-        bail!(
-            "docker/versions.lock has moved on while Spark {} was about to be compiled\nrun the command again",
-            wanted.version
-        );
-    }
     for done in builder.run(&plan, NonZeroUsize::MIN) {
         match done.fate {
             Fate::Built(_) | Fate::Cached(_) => {}

@@ -1,6 +1,6 @@
 //! Where a compile runs: in the builder image, in the sandbox or in a container of an engine.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result};
 use assemble::{
@@ -8,7 +8,7 @@ use assemble::{
     export::{self, Format},
 };
 use blob::Digest;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use sandbox::{Container, Engine, Mount, Network, Outcome, Output};
 
 use super::Wanted;
@@ -19,12 +19,15 @@ use crate::{
     session::Session,
 };
 
+/// The file in the folder of all compiles that names the container that runs.
+const NOTE: &str = "container";
+
 /// The builder image, ready to run.
 pub(super) enum Place {
     /// Unpacked, in the sandbox.
     Sandbox(Box<Boxed>),
     /// In a container engine.
-    Engine { engine: Engine, image: String, digest: Digest, container: String },
+    Engine { engine: Engine, image: String, digest: Digest, container: String, note: Utf8PathBuf },
 }
 
 /// A command in the builder image, as its root.
@@ -55,12 +58,22 @@ impl Place {
             let archive = root.join("builder.tar");
             export::export(&layout, &found, Format::DockerArchive, std::slice::from_ref(&image), &archive, true)?;
             engine.load(&archive)?;
-            std::fs::remove_file(&archive).with_context(|| format!("removing {archive}"))?;
+            fs::remove_file(&archive).with_context(|| format!("removing {archive}"))?;
             step.end("loaded");
         }
         // One for each store, so that the next run finds what this one may leave.
         let container = format!("spark-images-compile-{}", &Digest::of(root.as_str().as_bytes()).hex()[..12]);
-        Ok(Self::Engine { engine, image, digest: found.digest, container })
+        Ok(Self::Engine { engine, image, digest: found.digest, container, note: root.join(NOTE) })
+    }
+
+    /// Removes the container that a killed run may have left, which still writes to the folders that it was given.
+    pub(super) fn remove_leftover(root: &Utf8Path) -> Result<()> {
+        let note = root.join(NOTE);
+        let Ok(text) = fs::read_to_string(&note) else { return Ok(()) };
+        let (program, container) = text.split_once(' ').with_context(|| format!("reading {note}"))?;
+        let engine = [Engine::Docker, Engine::Podman].into_iter().find(|engine| engine.program() == program);
+        engine.with_context(|| format!("reading {note}"))?.remove(container)?;
+        fs::remove_file(&note).with_context(|| format!("removing {note}"))
     }
 
     /// The digest of the builder image's manifest.
@@ -82,10 +95,14 @@ impl Place {
                 (spec.network, spec.stdout, spec.stderr) = (network, stdout, stderr);
                 boxed.run(spec)
             }
-            Self::Engine { engine, image, container, .. } => {
+            Self::Engine { engine, image, container, note, .. } => {
                 let (image, name) = (image.clone(), container.clone());
+                let text = format!("{engine} {name}");
+                blob::write(note, text.as_bytes()).with_context(|| format!("writing {note}"))?;
                 let container = Container { image, name, argv, env, mounts, network, stdout, stderr };
-                Ok(until_interrupted(|cancel| engine.run(container, cancel))??)
+                let outcome = until_interrupted(|cancel| engine.run(container, cancel))??;
+                fs::remove_file(note).with_context(|| format!("removing {note}"))?;
+                Ok(outcome)
             }
         }
     }

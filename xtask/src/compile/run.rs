@@ -1,4 +1,4 @@
-//! One compile, from the source to a kept distribution: in the builder image, in the sandbox.
+//! One compile, from the source to a kept distribution: in the builder image, in the sandbox or in an engine.
 
 use std::{
     collections::BTreeMap,
@@ -63,15 +63,20 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
     let root = root(session);
     let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
     let _guard = Store::open(&root)?.lock("compile", &machine.cancel, &waiting)?;
-    if wanted.kept(&stager).is_some() && !args.recompile {
+    if wanted.kept(&stager)?.is_some() && !args.recompile {
         return Ok(());
     }
+    if !machine.http.is_offline() {
+        machine.registries.require(&[registries::Kind::Maven])?;
+    }
+    Place::remove_leftover(&root)?;
     let begin = Instant::now();
     let work = Work::prepare(session, wanted, &root)?;
     let pom = Tree::open(&work.tree())?.pom()?;
     if pom.version != wanted.version {
         bail!("the source is not what the table says: expected Spark {}, found {}", wanted.version, pom.version);
     }
+    check_versions(session, wanted, &pom)?;
     let script = work.tree().join("dev/make-distribution.sh");
     let mode = fs::metadata(&script).with_context(|| format!("reading {script}"))?.permissions().mode();
     if mode & 0o100 == 0 {
@@ -87,7 +92,7 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
     let times = root.join(format!("times-{}.json", wanted.spark.line));
     run(session, wanted, &place, job, &times)?;
     let seconds = begin.elapsed().as_secs();
-    keep::keep(session, wanted, &place, &work, seconds)?;
+    keep::keep(session, wanted, &place, &work, &pom, seconds)?;
     work.remove()?;
     session.board.say(&format!("compiled  Spark {} in {}", wanted.version, duration(begin.elapsed())));
     Ok(())
@@ -97,7 +102,7 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
 fn announce(session: &Session, wanted: &Wanted<'_>, arguments: &[String], jobs: Option<NonZeroUsize>) {
     let say = |line: String| session.board.say(&line);
     say(format!("compiling Spark {}: about an hour, once", wanted.version));
-    say(format!("  source    {}", keep::source_of(session, wanted)));
+    say(format!("  source    {}", wanted.source()));
     for patch in &wanted.patches {
         say(format!("  patch     {}", patch.path));
     }
@@ -173,9 +178,9 @@ fn run(session: &Session, wanted: &Wanted<'_>, place: &Place, job: Job, times: &
         Status::Cancelled => bail!(
             "the compile of Spark {} was interrupted; what Maven fetched is kept\nlog: {shown}\nto begin again: {}",
             wanted.version,
-            again(session, wanted)
+            wanted.command()
         ),
-        status => bail!("{}", failure(session, wanted, &reader, status, &shown)),
+        status => bail!("{}", failure(wanted, &reader, status, &shown)),
     }
 }
 
@@ -222,7 +227,7 @@ struct Said {
     at: Duration,
 }
 
-fn failure(session: &Session, wanted: &Wanted<'_>, reader: &Reader, status: Status, log: &str) -> String {
+fn failure(wanted: &Wanted<'_>, reader: &Reader, status: Status, log: &str) -> String {
     let mut text = format!("the compile of Spark {} failed", wanted.version);
     // Writing to a string cannot fail.
     let exit = if let Status::Exited(code) = status { Some(code) } else { None };
@@ -230,16 +235,29 @@ fn failure(session: &Session, wanted: &Wanted<'_>, reader: &Reader, status: Stat
         Some(failure) => drop(write!(text, "\n{failure}")),
         None => drop(write!(text, ": {status:?}")),
     }
-    let _ = write!(text, "\nlog: {log}\nwhat Maven fetched is kept; to compile again: {}", again(session, wanted));
+    let _ = write!(text, "\nlog: {log}\nwhat Maven fetched is kept; to compile again: {}", wanted.command());
     text
 }
 
-/// The command that does it again.
-fn again(session: &Session, wanted: &Wanted<'_>) -> String {
-    match &session.workspace.source {
-        Some(source) => format!("cargo xtask build-custom --source-dir {}", source.tree.root()),
-        None => format!("cargo xtask build-custom {}", wanted.spark.version),
+/// What the source says of itself and what the table says of it have to agree; better now than in an hour.
+fn check_versions(session: &Session, wanted: &Wanted<'_>, pom: &Pom) -> Result<()> {
+    let stager = session.stager();
+    let mut differ = String::new();
+    for (name, found) in [("kafka-clients", &pom.kafka), ("commons-pool2", &pom.commons_pool2), ("py4j", &pom.py4j)] {
+        let expected = wanted.expected(&stager, name)?;
+        if expected != *found {
+            let _ = write!(differ, "\n  {name} = \"{expected}\", found {found}");
+        }
     }
+    if !differ.is_empty() {
+        bail!(
+            "the source of Spark {} has other versions than docker/versions.toml expects{differ}\n\
+             change them in [spark.\"{}\".versions]",
+            wanted.version,
+            wanted.spark.version
+        );
+    }
+    Ok(())
 }
 
 fn log_path(session: &Session, wanted: &Wanted<'_>) -> Utf8PathBuf {

@@ -22,8 +22,10 @@ use crate::{fetch, session::Session};
 const ARTIFACTS: &str = "artifacts/";
 const REPOSITORY: &str = "m2/";
 const MANIFEST: &str = "manifest.json";
+/// How the folder begins in which such a tar is unpacked.
+pub(super) const PENDING: &str = ".vendor-";
 /// What Maven notes of its own tries. Elsewhere it says nothing, or the wrong thing.
-const NOTES: [&str; 4] = [".lastUpdated", ".part", ".lock", "resolver-status.properties"];
+const NOTES: [&str; 5] = [".lastUpdated", ".part", ".lock", ".tmp", "resolver-status.properties"];
 
 /// How much there was.
 #[derive(Debug, Default)]
@@ -45,10 +47,11 @@ pub(crate) fn write(session: &Session, images: &[&Image], file: &Utf8Path) -> Re
     let sparks: Vec<&str> = images.iter().filter_map(|image| image.spark.as_deref()).collect();
     for spark in sparks {
         let wanted = Wanted::new(&stager, spark)?;
-        if wanted.kept(&stager).is_none() {
+        if wanted.kept(&stager)?.is_none() {
             bail!(
-                "Spark {} is not compiled here, and what Maven needs is known only then\nto compile it: cargo xtask build-custom {spark}",
-                wanted.version
+                "Spark {} is not compiled here, and what Maven needs is known only then\nto compile it: {}",
+                wanted.version,
+                wanted.command()
             );
         }
         images.push(wanted.builder);
@@ -56,6 +59,7 @@ pub(crate) fn write(session: &Session, images: &[&Image], file: &Utf8Path) -> Re
     if session.fetch(&images)? {
         bail!("docker/versions.lock has moved on\nbuild again with it: cargo xtask build-custom");
     }
+    let _guard = lock(session)?;
     let folder = file.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let pending = Pending::new_in(folder).with_context(|| format!("writing in {folder}"))?;
     let mut writer = Writer {
@@ -150,20 +154,27 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
+/// The right to use Maven's repository. A compile that runs is waited for.
+fn lock(session: &Session) -> Result<store::Guard> {
+    let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
+    Ok(store::Store::open(run::root(session))?.lock("compile", &session.machine.cancel, &waiting)?)
+}
+
 /// Takes over what such a file holds: artifacts go to the store, the rest to Maven's repository.
 ///
 /// # Errors
 /// The file is not whole or not one of this kind; nothing of it is taken then.
 pub(crate) fn take(session: &Session, file: &Utf8Path) -> Result<Vendored> {
     let root = run::root(session);
-    let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
-    let _guard = store::Store::open(&root)?.lock("compile", &session.machine.cancel, &waiting)?;
+    let _guard = lock(session)?;
     let pending =
-        tempfile::Builder::new().prefix(".vendor-").tempdir_in(&root).with_context(|| format!("writing in {root}"))?;
+        tempfile::Builder::new().prefix(PENDING).tempdir_in(&root).with_context(|| format!("writing in {root}"))?;
     let pending = Utf8Path::from_path(pending.path()).context("a folder name that is not UTF-8")?;
     let step = session.board.step(file.as_str(), "reading");
     let (found, bytes) = unpack(session, file, pending).with_context(|| format!("reading {file}"))?;
     step.now("taking it over");
+    // Maven does not look at what it has again: it must be on disk before it has its name.
+    rustix::fs::syncfs(File::open(pending)?).with_context(|| format!("syncing {pending}"))?;
     let repository = work::repository(&root);
     for (name, digest) in &found {
         let path = pending.join(name);

@@ -3,23 +3,28 @@
 //! It is made anew for each compile, so nothing in it outlives one that was broken off. Maven's repository lies beside it
 //! and is kept: Maven gives a file its name when it has it whole, and refuses one whose checksum does not match.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::Coordinate;
 use maven::settings::{self, Proxy, Repository, Settings};
 use registries::Endpoint;
 use sandbox::Mount;
 use spark_source::archive;
 
-use super::{SCRIPT, Wanted};
+use super::{SCRIPT, Sources, Wanted};
 use crate::{machine::location, session::Session};
 
 /// Where a compile sees its folders.
 const SPARK: &str = "/compile/spark";
 const IN: &str = "/compile/in";
 const REPOSITORY: &str = "/compile/m2";
+/// Maven's settings; they may hold passwords.
+const SETTINGS: &str = "settings.xml";
 
 /// Maven's repository in the folder of all compiles.
 pub(super) fn repository(root: &Utf8Path) -> Utf8PathBuf {
@@ -37,8 +42,14 @@ impl Work {
     pub(super) fn prepare(session: &Session, wanted: &Wanted<'_>, root: &Utf8Path) -> Result<Self> {
         let work = Self { folder: root.join("work"), repository: repository(root) };
         work.remove()?;
+        for leftover in leftovers(root)? {
+            sandbox::remove_tree(&leftover).with_context(|| format!("removing {leftover}"))?;
+        }
+        // Its settings may hold passwords.
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
         for folder in [&work.folder, &work.given(), &work.given().join("patches"), &work.repository] {
-            fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
+            builder.create(folder).with_context(|| format!("making {folder}"))?;
         }
         work.source(session, wanted)?;
         for patch in &wanted.patches {
@@ -47,8 +58,7 @@ impl Work {
         let script = fs::read(session.workspace.path(SCRIPT)).with_context(|| format!("reading {SCRIPT}"))?;
         work.give("compile.sh", &script, 0o755)?;
         let settings = maven_settings(session)?;
-        // It may hold passwords.
-        work.give("settings.xml", settings::render(&settings).as_bytes(), 0o600)?;
+        work.give(SETTINGS, settings::render(&settings).as_bytes(), 0o600)?;
         work.give("truststore.jks", &truststore(session)?, 0o644)?;
         Ok(work)
     }
@@ -89,29 +99,25 @@ impl Work {
 
     /// Removes all but Maven's repository.
     pub(super) fn remove(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("removing {}", self.folder))
-            }
-            _ => Ok(()),
-        }
+        sandbox::remove_tree(&self.folder).with_context(|| format!("removing {}", self.folder))
     }
 
     fn source(&self, session: &Session, wanted: &Wanted<'_>) -> Result<()> {
         let cancel = &session.machine.cancel;
         let step = session.board.step(&format!("Spark {}", wanted.version), "laying out the source");
         let progress = |_bytes: u64| {};
-        if let (Some(source), Some(_)) = (&session.workspace.source, &session.catalog().local) {
-            let copied = source.tree.copy_to(&self.tree(), cancel, &progress)?;
-            if copied.digest != source.identity.digest {
-                bail!("{} was changed after this run had begun\nrun the command again", source.tree.root());
+        match &wanted.origin {
+            Sources::Tree(source) => {
+                let copied = source.tree.copy_to(&self.tree(), cancel, &progress)?;
+                if copied.digest != source.identity.digest {
+                    bail!("{} was changed after this run had begun\nrun the command again", source.tree.root());
+                }
             }
-        } else if let Some(source) = &wanted.spark.source {
-            let id = Coordinate::Archive(source.archive.name.clone());
-            let artifact = session.locked.lock().artifacts.get(&id);
-            let artifact = artifact.with_context(|| format!("{id} is not in docker/versions.lock"))?;
-            let path = session.stager().path(artifact)?;
-            archive::unpack(&path, &artifact.sha256, &self.tree(), cancel, &progress)?;
+            Sources::Archive(Some(archive)) => {
+                let path = session.stager().path(archive)?;
+                archive::unpack(&path, &archive.sha256, &self.tree(), cancel, &progress)?;
+            }
+            Sources::Archive(None) => bail!("docker/versions.lock has no archive of Spark {}", wanted.version),
         }
         drop(step);
         Ok(())
@@ -120,11 +126,32 @@ impl Work {
     fn give(&self, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
         let path = self.given().join(name);
         let write = || {
-            fs::write(&path, bytes)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+            file.write_all(bytes)?;
+            file.set_permissions(fs::Permissions::from_mode(mode))
         };
         write().with_context(|| format!("writing {path}"))
     }
+}
+
+/// Credentials do not outlive the compile, however it ends.
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What a killed run leaves lies where only its user can read, and goes with the next compile.
+        let _ = fs::remove_file(self.given().join(SETTINGS));
+    }
+}
+
+/// What a killed run may have left beside the folder of a compile. Whoever asks holds the lock of all compiles.
+fn leftovers(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let mut leftovers = Vec::new();
+    for entry in root.read_dir_utf8().with_context(|| format!("reading {root}"))? {
+        let entry = entry.with_context(|| format!("reading {root}"))?;
+        if entry.file_name().starts_with(super::vendor::PENDING) {
+            leftovers.push(entry.into_path());
+        }
+    }
+    Ok(leftovers)
 }
 
 /// Maven's settings: the registries of this machine, in their order, with their credentials and proxies.

@@ -1,5 +1,7 @@
 //! A plan, for people and for programs.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use catalog::{Decision, Plan};
 use serde_json::json;
@@ -9,7 +11,7 @@ use super::text::count;
 /// Prints one line for each image, and its reasons if they are wanted.
 ///
 /// `compiled` are the Spark versions that have to be compiled first.
-pub(crate) fn print(plan: &Plan<'_>, compiled: &[String], why: bool) {
+pub(crate) fn print(plan: &Plan<'_>, compiled: &BTreeSet<String>, why: bool) {
     for version in compiled {
         println!("compile  Spark {version}");
     }

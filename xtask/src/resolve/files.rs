@@ -68,11 +68,18 @@ fn check_signature(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(|| format!("reading {KEYS}")),
     };
-    let beside =
-        |url: &String| machine.http.get_small(&Location::new(format!("{url}.asc")), LARGEST_SIGNATURE).ok().flatten();
-    let Some(signature) = archive.urls.iter().find_map(beside) else {
-        board.say(&format!("unsigned  {}: no signature lies beside it", archive.name));
-        return Ok(());
+    let mut signature = None;
+    for url in &archive.urls {
+        // A place that cannot be reached is not a place where there is none.
+        let place = Location::new(format!("{url}.asc"));
+        let found = machine.http.get_small(&place, LARGEST_SIGNATURE);
+        signature = found.with_context(|| format!("looking for the signature of {}", archive.name))?;
+        if signature.is_some() {
+            break;
+        }
+    }
+    let Some(signature) = signature else {
+        bail!("no signature lies beside {}, and {KEYS} is there to verify it", archive.name);
     };
     let path =
         machine.store.get(&artifact.sha256, Some(artifact.size)).context("an archive that was just fetched is gone")?;

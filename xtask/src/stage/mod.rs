@@ -7,7 +7,7 @@ mod folder;
 mod python;
 mod spark_home;
 
-pub(crate) use spark_home::SparkHome;
+pub(crate) use spark_home::{NOTE, SparkHome};
 
 use std::collections::BTreeMap;
 
@@ -152,7 +152,7 @@ impl Stager<'_> {
         let (Some(spark), true, Origin::Source) = (&image.spark, has_spark, self.locked.origin(image)) else {
             return Ok(BTreeMap::new());
         };
-        let kept = Wanted::new(self, spark)?.kept(self);
+        let kept = Wanted::new(self, spark)?.kept(self)?;
         Ok(kept.map(|(_, compiled)| compiled.labels().into()).unwrap_or_default())
     }
 
@@ -230,12 +230,11 @@ impl Stager<'_> {
                 bail!("docker/versions.lock has no source distribution of it\nto lock it: cargo xtask lock")
             }
             (Origin::Source, _) => {
-                let spark = image.spark.as_deref().unwrap_or_default();
-                let kept = Wanted::new(self, spark)?.kept(self);
-                kept.with_context(|| {
-                    format!("Spark {spark} is not compiled\nto compile it: cargo xtask build-custom {spark}")
-                })?
-                .0
+                let wanted = Wanted::new(self, image.spark.as_deref().unwrap_or_default())?;
+                let kept = wanted.kept(self)?;
+                let missing =
+                    || format!("Spark {} is not compiled\nto compile it: {}", wanted.version, wanted.command());
+                kept.with_context(missing)?.0
             }
         };
         let left_out: Vec<glob::Pattern> =

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Fault;
 
+/// The file beside a compiled home that says how it was made.
+pub(crate) const NOTE: &str = "compiled.json";
 /// Moved whenever the layout of a kept home changes.
 const FORMAT: u32 = 1;
 
@@ -147,7 +149,22 @@ pub(super) fn verify(homes: &Utf8Path) -> Result<Vec<Fault>> {
     let Ok(entries) = homes.read_dir_utf8() else { return Ok(faults) };
     for entry in entries {
         let kept = entry.with_context(|| format!("reading {homes}"))?.into_path();
-        let Some(home) = SparkHome::open(&kept)? else { continue };
+        let mut damaged = |path: Utf8PathBuf, what: String| faults.push(Fault { path, what, kept: kept.clone() });
+        // How it was compiled, beside a home that was.
+        let note = kept.join(NOTE);
+        match fs::read(&note).map(|text| serde_json::from_slice::<serde_json::Value>(&text)) {
+            Ok(Err(error)) => damaged(note, error.to_string()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => damaged(note, error.to_string()),
+            _ => {}
+        }
+        let home = match SparkHome::open(&kept) {
+            Ok(Some(home)) => home,
+            Ok(None) => continue,
+            Err(error) => {
+                damaged(kept.join("manifest.json"), format!("{:#}", error.root_cause()));
+                continue;
+            }
+        };
         for (file, expected) in &home.files {
             let path = home.path_of(file);
             let found = File::open(&path).and_then(blob::hash_reader);
@@ -156,7 +173,7 @@ pub(super) fn verify(homes: &Utf8Path) -> Result<Vec<Fault>> {
                 Ok((digest, size)) => format!("expected {}, found {digest} ({size} bytes)", expected.digest),
                 Err(error) => error.to_string(),
             };
-            faults.push(Fault { path, what, kept: kept.clone() });
+            damaged(path, what);
         }
     }
     Ok(faults)

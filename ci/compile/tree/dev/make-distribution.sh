@@ -44,7 +44,7 @@ for jar in "hadoop-client-api-$HADOOP" "hadoop-client-runtime-$HADOOP" "hadoop-a
 done
 cp python/lib/py4j-*-src.zip "$DISTDIR/python/lib"
 "$JAVA_HOME/bin/jar" --create --no-manifest --file "$DISTDIR/python/lib/pyspark.zip" -C target-empty nothing
-echo "__version__: str = \"$VERSION\"" > "$DISTDIR/python/pyspark/version.py"
+cp python/pyspark/version.py "$DISTDIR/python/pyspark"
 for script in bin/pyspark bin/spark-class bin/spark-shell bin/spark-submit sbin/spark-daemon.sh sbin/start-connect-server.sh; do
   printf '#!/bin/sh\necho "Spark Connect server started"\nexec sleep 60\n' > "$DISTDIR/$script"
   chmod +x "$DISTDIR/$script"

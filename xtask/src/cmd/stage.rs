@@ -1,0 +1,62 @@
+//! `stage`: the build context of an image as a folder, and the command by which Docker builds it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use catalog::Image;
+
+use crate::{
+    flags::{Global, StageArgs},
+    session::Session,
+};
+
+pub(crate) fn run(global: &Global, args: &StageArgs) -> Result<ExitCode> {
+    let session = Session::open(global, args.origin.origin)?;
+    let image = crate::images::one(session.catalog(), &args.image)?;
+    if let Some(reasons) = session.locked.blocked().get(&image.reference) {
+        bail!("{} is blocked: {}", image.reference, reasons.join("; "));
+    }
+    if session.fetch(&[image])? {
+        bail!("docker/versions.lock has moved on\nrun the command again");
+    }
+    let step = session.board.step(&image.reference.to_string(), "staging");
+    let stager = session.stager();
+    let context = stager.context(image, |what| step.now(what))?;
+    step.now("writing");
+    assemble::context::materialize(&context, &args.output, session.catalog().table.epoch)
+        .with_context(|| format!("writing the context of {} to {}", image.reference, args.output))?;
+    drop(step);
+    println!("{}", commands(&session, image, args)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is typed to build the image with Docker: its parents are given to Docker first, then the context is built.
+fn commands(session: &Session, image: &Image, args: &StageArgs) -> Result<String> {
+    let mut lines = Vec::new();
+    for parent in image.parents.values() {
+        let (name, file) = (parent.to_string(), format!("{}.tar", parent.file_name()));
+        let export = quoted(&["cargo", "xtask", "export", &name, "--format", "docker-archive", "-o", &file])?;
+        lines.push(format!("{export} && {}", quoted(&["docker", "load", "-i", &file])?));
+    }
+    let mut build = vec!["docker".to_owned(), "build".to_owned()];
+    let mut flag = |name: &str, value: String| build.extend([format!("--{name}"), value]);
+    if !image.network {
+        flag("network", "none".to_owned());
+    }
+    flag("file", session.workspace.path(&image.dockerfile).into_string());
+    image.target.iter().for_each(|target| flag("target", target.clone()));
+    image.parents.iter().for_each(|(arg, parent)| flag("build-arg", format!("{arg}={parent}")));
+    image.args.iter().for_each(|(arg, value)| flag("build-arg", format!("{arg}={value}")));
+    let mut labels = session.stager().labels(image);
+    labels.extend(session.stager().compile_labels(image)?);
+    labels.iter().for_each(|(name, value)| flag("label", format!("{name}={value}")));
+    image.references().for_each(|reference| flag("tag", reference.to_string()));
+    build.push(args.output.to_string());
+    let build: Vec<&str> = build.iter().map(String::as_str).collect();
+    lines.push(format!("DOCKER_BUILDKIT=1 {}", quoted(&build)?));
+    Ok(lines.join("\n"))
+}
+
+fn quoted(words: &[&str]) -> Result<String> {
+    shlex::try_join(words.iter().copied()).context("a NUL in an argument")
+}
