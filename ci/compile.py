@@ -2,7 +2,7 @@
 """Compiles the small project in ci/compile/tree as `build-custom --source-dir` compiles Spark, and breaks it in every way.
 
     ci/compile.py            all of it; as root also a disk that is full, and a compile by another user
-    SPARK_IMAGES_CACHE=DIR   a store that has fetched files already; it gets another Spark home and nothing else
+    SPARK_IMAGES_CACHE=DIR   a store that has fetched files already; Spark homes of the small project are made anew in it
 
 Real Maven, real builder image; what Maven needs comes from this machine's registry the first time, later from a server of
 this script that can misbehave. Needs target/debug/xtask.
@@ -94,7 +94,8 @@ class Machine:
         return self.folder / f"out/logs/compile-{VERSION}.log"
 
     def kept(self):
-        return sorted(path.parent for path in self.store.glob("spark-homes/*/compiled.json"))
+        notes = self.store.glob("spark-homes/*/compiled.json")
+        return sorted(note.parent for note in notes if json.loads(note.read_text())["version"] == VERSION)
 
 
 def says(output, *words):
@@ -296,8 +297,7 @@ def main():
         store = os.environ.get("SPARK_IMAGES_CACHE")
         machine = Machine(work, "machine", pathlib.Path(store) if store else None)
         for home in machine.kept():
-            if json.loads((home / "compiled.json").read_text())["version"] == VERSION:
-                shutil.rmtree(home)
+            shutil.rmtree(home)
         good = tree(work / "good")
         steps = [
             ("compiled once, with everything that is promised", lambda: compiled_once(machine, good)),
