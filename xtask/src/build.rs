@@ -252,7 +252,7 @@ impl Builder<'_> {
             runner: &self.runner,
             network: match (image.network, self.stager.machine.offline) {
                 (true, false) => Network::Allowed,
-                (true, true) => Network::Off { allow: "leave out --offline" },
+                (true, true) => Network::Unreachable { allow: "leave out --offline" },
                 (false, _) => Network::Off { allow: &format!("write `network = true` in {}", image.file) },
             },
             caches: &self.caches,

@@ -305,5 +305,14 @@ fn a_run_that_cannot_be_is_told_with_its_place() {
     // On a machine without namespaces it says that; the place is the same.
     run.says("docker/runtime/Dockerfile:4: `");
     assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let image = fs::read_to_string(repository.path("docker/runtime/image.toml")).unwrap();
+    repository.write("docker/runtime/image.toml", &image.replacen("tags", "network = true\ntags", 1));
+    let run = repository.run(&["build-layers", "--offline"]);
+    let expected =
+        "docker/runtime/Dockerfile:4: `/no/such` was not run before and needs the network; leave out --offline";
+    if !run.stderr.contains("`RUN` could not be run") {
+        run.says(expected);
+    }
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
     repository.run(&["build-layers", "--secret", "id"]).says("expected id=ID,src=FILE or id=ID,env=NAME");
 }

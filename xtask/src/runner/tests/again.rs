@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Write};
 use assemble::{
     BuiltLayer, Origin,
     oci::{Descriptor, Manifest, media_type},
+    run::Network,
 };
 
 use super::bench::Bench;
@@ -45,8 +46,37 @@ fn an_unchanged_command_is_not_run_twice() {
     // What the mount does not show does not matter.
     bench.put("another", b"1");
     bench.build(bind);
-    bench.network = true;
+    bench.network = Network::Allowed;
     differs(&bench, &format!("FROM base\n{run}"));
+}
+
+#[test]
+fn what_used_the_network_is_taken_offline_and_not_made_without_it() {
+    let Some(mut bench) = Bench::new() else { return };
+    let (fetch, local) = ("RUN echo ran; date +%N >/tmp/now", "RUN --network=none echo local");
+    let dockerfile = format!("FROM base\n{fetch}\n{local}");
+    bench.network = Network::Unreachable { allow: "leave out --offline" };
+    let expected =
+        "Dockerfile:2: `echo ran; date +%N >/tmp/now` was not run before and needs the network; leave out --offline";
+    let error = bench.refuse(&dockerfile);
+    assert!(error.starts_with(expected), "{error}");
+    // What was made where there is no network is another thing, and not taken either.
+    bench.network = Network::Off { allow: "say yes" };
+    bench.build(&format!("FROM base\n{fetch}"));
+    bench.network = Network::Unreachable { allow: "leave out --offline" };
+    assert!(bench.refuse(&dockerfile).starts_with(expected));
+    bench.network = Network::Allowed;
+    let online = bench.build(&format!("FROM base\n{fetch}"));
+    assert_eq!(bench.said(), "ran\nran");
+    bench.network = Network::Unreachable { allow: "leave out --offline" };
+    let offline = bench.build(&dockerfile);
+    assert_eq!(offline.layers[1], cached(online.layers[1].clone()));
+    assert_eq!(bench.said(), "ran\nran\nlocal");
+    // The whole image, too, is the one that there was.
+    assert_eq!(bench.build(&format!("FROM base\n{fetch}")).image, online.image);
+    bench.network = Network::Allowed;
+    assert_eq!(bench.build(&dockerfile).image, offline.image);
+    assert_eq!(bench.said(), "ran\nran\nlocal");
 }
 
 #[test]

@@ -22,6 +22,9 @@ use crate::runner::Runner;
 /// 2026-01-01, the time of everything that the tests build.
 pub(super) const EPOCH: i64 = 1_767_225_600;
 
+/// The network of a bench that says nothing of it.
+const OFF: Network<'static> = Network::Off { allow: "say yes" };
+
 /// Set where it is known that the machine can run a sandbox: then no test is skipped.
 const REQUIRED: &str = "SANDBOX_REQUIRED";
 
@@ -30,7 +33,7 @@ pub(super) struct Bench {
     pub(super) context: Context,
     pub(super) args: BTreeMap<String, String>,
     pub(super) secrets: BTreeMap<String, Secret>,
-    pub(super) network: bool,
+    pub(super) network: Network<'static>,
     pub(super) runner: Runner,
     pub(super) emulated: bool,
     pub(super) folder: Utf8PathBuf,
@@ -98,7 +101,7 @@ impl Bench {
             context: Context::new(),
             args: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            network: false,
+            network: OFF,
             runner,
             emulated,
             folder,
@@ -125,7 +128,7 @@ impl Bench {
         };
         let running = Running {
             runner: &self.runner,
-            network: if self.network { Network::Allowed } else { Network::Off { allow: "say yes" } },
+            network: self.network,
             caches: &self.folder.join("caches"),
             secrets: &self.secrets,
             output: &output,

@@ -1,5 +1,7 @@
 //! What a command is given: words, environment, user, folder, network.
 
+use assemble::run::Network;
+
 use super::bench::{Bench, text};
 
 #[test]
@@ -56,7 +58,7 @@ fn there_is_no_network_unless_it_is_allowed() {
     let error = bench.refuse(&format!("FROM base\nRUN touch /x\nRUN --network=default {devices}"));
     let expected = "Dockerfile:3: --network=default asks for the network, which is off; say yes, or put what";
     assert!(error.starts_with(expected), "{error}");
-    bench.network = true;
+    bench.network = Network::Allowed;
     let here = std::fs::read_to_string("/proc/self/net/dev").unwrap();
     let all = here.lines().filter(|line| line.contains(':')).count();
     for flag in ["", "--network=default "] {

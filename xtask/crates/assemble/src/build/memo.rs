@@ -14,7 +14,6 @@ use crate::{
     layer::record::Seen,
     layout::{Layout, to_bytes},
     oci::{Descriptor, Manifest},
-    run::Network,
 };
 
 /// The rules by which images are built. A change of what any instruction does is a change of this.
@@ -41,7 +40,7 @@ pub(super) fn key(
         request.context.digest(),
         (request.args, request.target, images, request.labels),
         (request.epoch, request.platform.to_string()),
-        (emulated, request.running.is_some_and(|running| running.network == Network::Allowed)),
+        (emulated, request.running.is_some_and(|running| running.network.is_allowed())),
     );
     Ok(Digest::of(&to_bytes(&decides)?))
 }

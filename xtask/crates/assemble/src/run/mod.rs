@@ -132,11 +132,25 @@ impl fmt::Debug for Running<'_> {
 pub enum Network<'r> {
     /// Commands reach what the machine reaches.
     Allowed,
+    /// Commands may reach what the machine reaches, but not now: what they made with it is taken, and what must be run is
+    /// refused.
+    Unreachable {
+        /// What a user does to have it: "leave out x".
+        allow: &'r str,
+    },
     /// Commands reach nothing.
     Off {
         /// What a user does to allow it: "write x in y".
         allow: &'r str,
     },
+}
+
+impl Network<'_> {
+    /// Whether commands may use it. It decides what they make, so that it is a part of each key; whether it can be reached
+    /// now is not.
+    pub(crate) fn is_allowed(self) -> bool {
+        !matches!(self, Self::Off { .. })
+    }
 }
 
 /// Something that a command may know and an image must not.

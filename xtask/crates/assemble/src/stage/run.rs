@@ -110,7 +110,7 @@ impl State {
         if layers.is_empty() {
             return Err(place.refuse("there is nothing to run in an empty stage; begin FROM an image, or COPY one"));
         }
-        let network = running.network == run::Network::Allowed && run.network != Some(Network::None);
+        let network = running.network.is_allowed() && run.network != Some(Network::None);
         let emulated = running.runner.uid_emulated().map_err(place.runner())?;
         let keys = mounts.iter().map(Expanded::key).collect::<Result<Vec<_>>>()?;
         let config = &self.config.config;
@@ -195,6 +195,12 @@ impl Executing<'_> {
         }
         if self.running.runner.is_cancelled() {
             return Err(place.interrupted());
+        }
+        if let (true, run::Network::Unreachable { allow }) = (self.network, self.running.network) {
+            return Err(place.refuse(format!(
+                "`{}` was not run before and needs the network; {allow}, or write RUN --network=none if it fetches nothing",
+                place.command
+            )));
         }
         let scratch = Scratch::new(layout)?;
         self.unpack(&scratch, place)?;
