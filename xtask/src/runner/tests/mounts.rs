@@ -68,6 +68,26 @@ fn secrets_are_seen_by_the_command_and_nobody_else() {
 }
 
 #[test]
+fn a_secret_that_is_given_later_runs_nothing_again() {
+    let Some(mut bench) = Bench::new() else { return };
+    let script = "cat /run/secrets/s >/tmp/n 2>/dev/null || echo none >/tmp/n; echo ran";
+    let run = |before: &str| format!("FROM base\n{before}\nRUN --mount=type=secret,id=s {script}");
+    let without = bench.build(&run(""));
+    assert_eq!(super::bench::text(&bench.tree(&without), "tmp/n"), "none\n");
+    bench.secrets.insert("s".to_owned(), Secret::Bytes(b"hush".as_slice().into()));
+    assert_eq!(bench.build(&run("")).image, without.image);
+    let given = bench.build(&format!("{}\nENV X=1", run("")));
+    let cached: Vec<_> = without.layers.iter().cloned().map(super::again::cached).collect();
+    assert_eq!((given.layers, bench.said().as_str()), (cached, "ran"));
+    // What is a part of the key runs it again.
+    let again = bench.build(&run("ARG WITH=1"));
+    assert_eq!(super::bench::text(&bench.tree(&again), "tmp/n"), "hush");
+    bench.secrets.clear();
+    assert_eq!(bench.build(&run("ARG WITH=1")).image, again.image);
+    assert_eq!(bench.said(), "ran\nran");
+}
+
+#[test]
 fn memory_is_limited() {
     let Some(bench) = Bench::new() else { return };
     let script = "head -c 2M /dev/zero 2>/dev/null >/t/big || echo full >/tmp/f";
