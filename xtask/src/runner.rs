@@ -15,6 +15,9 @@ use crate::{boxed::until_interrupted, interrupt};
 /// The host name that commands see: BuildKit's, since what a command writes may hold it.
 const HOST_NAME: &str = "buildkitsandbox";
 
+/// How many lines of a command may wait to be taken.
+const LINES: usize = 64;
+
 /// A sandbox that is opened by the first command: an image without RUN needs none.
 pub(crate) struct Runner {
     folder: Utf8PathBuf,
@@ -92,7 +95,8 @@ impl assemble::run::Runner for Runner {
         let mut spec = self.spec(command, layers)?;
         let (uid, gid) = (spec.user.uid, spec.user.gid);
         // The sandbox hands lines to functions that may outlive this one, so that they only pass them on.
-        let (sender, lines) = mpsc::channel::<String>();
+        // There is room for few of them: a command that prints faster than its lines are taken waits.
+        let (sender, lines) = mpsc::sync_channel::<String>(LINES);
         spec.stdout = Output::Lines(Box::new(move |line: &str| drop(sender.send(line.to_owned()))));
         // Together, so that the last lines before a failure are the last ones.
         spec.stderr = Output::Stdout;

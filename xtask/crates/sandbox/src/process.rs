@@ -5,7 +5,7 @@ use std::{
     env,
     ffi::OsString,
     fs::File,
-    io::{self, BufRead, BufReader, PipeReader},
+    io::{self, BufRead, BufReader, PipeReader, Read},
     os::{fd::OwnedFd, unix::process::ExitStatusExt},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -172,16 +172,32 @@ impl Child {
     }
 }
 
+/// The most bytes of a line that are held before they are handed over.
+const LINE: usize = 64 << 10;
+
 fn read_lines(reader: PipeReader, mut callback: Box<dyn FnMut(&str) + Send>) -> JoinHandle<io::Result<()>> {
     thread::spawn(move || {
         let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
-            let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            callback(&String::from_utf8_lossy(text));
+        let mut line = Vec::with_capacity(LINE);
+        let mut is_rest = false;
+        loop {
+            let room = (LINE - line.len()) as u64;
+            let read = (&mut reader).take(room).read_until(b'\n', &mut line)?;
+            if read == 0 && line.is_empty() {
+                return Ok(());
+            }
+            let is_cut = line.len() == LINE && !line.ends_with(b"\n");
+            // A character is not cut in two: its first bytes are left for the next piece.
+            let begun = if is_cut { line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len()) } else { 0 };
+            let left = line.split_off(line.len() - begun);
+            // The end of a line all of which was handed over is no line.
+            if !(is_rest && line == b"\n") {
+                callback(&String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)));
+            }
             line.clear();
+            line.extend(left);
+            is_rest = is_cut;
         }
-        Ok(())
     })
 }
 
@@ -206,4 +222,41 @@ pub(crate) fn missing(tools: &[&'static str]) -> Vec<&'static str> {
     let path = environment().remove(&OsString::from("PATH")).unwrap_or_default();
     let is_there = |tool: &str| env::split_paths(&path).any(|folder| folder.join(tool).is_file());
     tools.iter().copied().filter(|tool| !is_there(tool)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::mpsc};
+
+    use super::*;
+
+    fn lines(output: &[u8]) -> Vec<String> {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let thread = read_lines(reader, Box::new(move |line| sender.send(line.to_owned()).unwrap()));
+        writer.write_all(output).unwrap();
+        drop(writer);
+        thread.join().unwrap().unwrap();
+        lines.into_iter().collect()
+    }
+
+    #[test]
+    fn a_line_is_handed_over_when_it_is_whole_or_long() {
+        let full = "x".repeat(LINE);
+        for (output, expected) in [
+            (String::new(), vec![]),
+            ("a\n\nb".to_owned(), vec!["a", "", "b"]),
+            (full.clone(), vec![&*full]),
+            (format!("{full}\n"), vec![&*full]),
+            (format!("{full}\n\nb\n"), vec![&*full, "", "b"]),
+            (format!("{full}y\nb"), vec![&*full, "y", "b"]),
+            (format!("{full}{full}\ny"), vec![&*full, &*full, "y"]),
+            // Of four bytes the first two would fit.
+            (format!("{}\u{1f980}\ny", &full[2..]), vec![&full[2..], "\u{1f980}", "y"]),
+        ] {
+            assert!(lines(output.as_bytes()) == expected, "{} bytes", output.len());
+        }
+        let other = lines(&[&b"\xff".repeat(LINE + 1)[..], b"\nb"].concat());
+        assert_eq!(other.concat(), format!("{}b", "\u{fffd}".repeat(LINE + 1)));
+    }
 }

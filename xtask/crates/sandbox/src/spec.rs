@@ -115,7 +115,8 @@ pub enum Output {
     Capture,
     /// Written to this file, which is replaced.
     File(Utf8PathBuf),
-    /// Each line (without its end, not UTF-8 replaced) as soon as it is whole. Called on a thread of its own.
+    /// Each line (without its end, not UTF-8 replaced) as soon as it is whole; of a line of more than
+    /// 64 KiB each piece of that size. Called on a thread of its own.
     Lines(Box<dyn FnMut(&str) + Send>),
     /// For standard error: where standard output goes, in the order in which the command writes.
     Stdout,
