@@ -1,8 +1,9 @@
 //! Builds the images of a plan: stages each as soon as a thread is free, assembles it as soon as its parents are there.
 
+mod log;
+
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     num::NonZeroUsize,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -28,6 +29,8 @@ use crate::{
     schedule::{self, Outcome},
     stage::Stager,
 };
+
+use log::Log;
 
 /// What is done before an image is staged.
 pub(crate) type Prepare<'a> = dyn Fn(&Image) -> Result<()> + Sync + 'a;
@@ -160,21 +163,16 @@ impl Builder<'_> {
         self.stager.workspace.logs().join(format!("build-{name}.log"))
     }
 
-    /// Writes the log of an image: what was done and what came of it, or why it failed.
-    fn log(&self, image: &Image, text: &str) -> Result<()> {
-        let path = self.log_path(image);
-        blob::write(&path, text.as_bytes()).with_context(|| format!("writing {path}"))?;
-        Ok(())
-    }
-
     fn stage(&self, planned: &Planned<'_>, index: usize, shared: &Shared<'_>) -> Result<()> {
         let image = planned.image;
         let prepared = self.prepare.map_or(Ok(()), |prepare| prepare(image));
         let step = self.board.step(&image.reference.to_string(), "staging");
         let context = prepared.and_then(|()| self.stager.context(image, |what| step.now(what)));
         let context = context.inspect_err(|error| {
+            let log = Log::begin(self.log_path(image));
+            log.line(format_args!("staging failed: {error:#}"));
             // The error itself is reported at the end; a log that cannot be written must not hide it.
-            drop(self.log(image, &format!("staging failed: {error:#}\n")));
+            drop(log.end());
         })?;
         lock(&shared.contexts).insert(index, context);
         Ok(())
@@ -186,7 +184,8 @@ impl Builder<'_> {
         let machine = self.stager.machine;
         let begin = Instant::now();
         let waiting = |holder: &str| self.board.say(&format!("waiting   {name} is being built by {holder}"));
-        let guard = self.records.lock(image, &machine.cancel, &waiting)?;
+        // Kept to the end: whoever waits to build the image begins its log anew.
+        let _guard = self.records.lock(image, &machine.cancel, &waiting)?;
         let parents = lock(&shared.digests).clone();
         // Another run may have built it while this one waited for it; and its parents may have come out as before.
         let record = self.records.get(image).filter(|built| built.is_there(&self.layout));
@@ -198,44 +197,38 @@ impl Builder<'_> {
             return Ok(Fate::Cached(Box::new(built)));
         }
         let step = self.board.step(&name, "assembling");
-        let mut log = self.heading(planned);
-        let built = self.write(image, &context, inputs, &mut log, &step);
-        drop(guard);
+        let log = self.begin_log(planned);
+        let built = self.write(image, &context, inputs, &log, &step);
         match built {
             Ok(built) => {
-                let _ = writeln!(log, "built in {}: {}", duration(begin.elapsed()), built.record.manifest);
-                self.log(image, &log)?;
+                log.line(format_args!("built in {}: {}", duration(begin.elapsed()), built.record.manifest));
+                log.end()?;
                 lock(&shared.digests).insert(&image.reference, built.record.manifest);
                 step.end("built");
                 Ok(Fate::Built(Box::new(built)))
             }
             Err(error) => {
-                let _ = writeln!(log, "failed: {error:#}");
-                drop(self.log(image, &log));
+                log.line(format_args!("failed: {error:#}"));
+                drop(log.end());
                 step.end("failed");
                 Err(error)
             }
         }
     }
 
-    fn heading(&self, planned: &Planned<'_>) -> String {
-        let mut log = format!("image {}\nDockerfile {}\n", planned.image.reference, planned.image.dockerfile);
+    fn begin_log(&self, planned: &Planned<'_>) -> Log {
+        let log = Log::begin(self.log_path(planned.image));
+        log.line(format_args!("image {}", planned.image.reference));
+        log.line(format_args!("Dockerfile {}", planned.image.dockerfile));
         if let Decision::Build(reasons) = &planned.decision {
             for reason in reasons {
-                let _ = writeln!(log, "because {reason}");
+                log.line(format_args!("because {reason}"));
             }
         }
         log
     }
 
-    fn write(
-        &self,
-        image: &Image,
-        context: &Context,
-        inputs: Inputs,
-        log: &mut String,
-        step: &Step<'_>,
-    ) -> Result<Built> {
+    fn write(&self, image: &Image, context: &Context, inputs: Inputs, log: &Log, step: &Step<'_>) -> Result<Built> {
         let text = std::fs::read_to_string(self.stager.workspace.path(&image.dockerfile))
             .with_context(|| format!("reading {}", image.dockerfile))?;
         let table = &self.stager.locked.catalog().table;
@@ -243,10 +236,9 @@ impl Builder<'_> {
         labels.extend(self.stager.compile_labels(image)?);
         let mut args = image.args.clone();
         args.extend(image.parents.iter().map(|(arg, parent)| (arg.clone(), parent.to_string())));
-        let said = Mutex::new(String::new());
         let output = |line: &str| {
             step.now(line);
-            let _ = writeln!(lock(&said), "| {line}");
+            log.line(format_args!("| {line}"));
         };
         let running = Running {
             runner: &self.runner,
@@ -272,9 +264,7 @@ impl Builder<'_> {
             jobs: self.layer_jobs,
             running: Some(&running),
         };
-        let built = assemble::build(&self.layout, &request);
-        log.push_str(&lock(&said));
-        let built = built?;
+        let built = assemble::build(&self.layout, &request)?;
         let mut layers = Vec::new();
         for layer in &built.layers {
             let state = match layer.origin {
@@ -283,7 +273,7 @@ impl Builder<'_> {
                 Origin::Written => "written",
             };
             let size = bytes(layer.descriptor.size);
-            let _ = writeln!(log, "{} {size} {state}: {}", layer.diff_id, layer.created_by);
+            log.line(format_args!("{} {size} {state}: {}", layer.diff_id, layer.created_by));
             layers.push(
                 Seen::look(&self.layout, &layer.descriptor.digest)
                     .with_context(|| format!("looking at {}", layer.diff_id))?,

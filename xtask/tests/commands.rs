@@ -316,3 +316,21 @@ fn a_run_that_cannot_be_is_told_with_its_place() {
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     repository.run(&["build-layers", "--secret", "id"]).says("expected id=ID,src=FILE or id=ID,env=NAME");
 }
+
+#[test]
+fn a_log_that_cannot_be_written_hides_no_error() {
+    let repository = Repository::new();
+    repository.ok(&["build-layers"]);
+    let log = repository.path("target/spark-images/logs/build-runtime_3.5-3.5.7.log");
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("image runtime:3.5-3.5.7\nDockerfile docker/runtime/Dockerfile\nbecause "), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("built in "), "{text}");
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+    repository.write("docker/runtime/Dockerfile", "ARG PARENT\nFROM ${PARENT}\nCOPY gone /\n");
+    let run = repository.run(&["build-layers"]);
+    run.says("docker/runtime/Dockerfile:3: `gone` is not in the context");
+    assert!(!run.stderr.contains("writing"), "{}", run.stderr);
+    repository.write("docker/runtime/Dockerfile", "ARG PARENT\nFROM ${PARENT}\nCOPY rootfs/run /other\n");
+    repository.run(&["build-layers"]).says("build-runtime_3.5-3.5.7.log");
+}

@@ -32,16 +32,20 @@ pub(crate) fn print(finished: &[Finished<'_>], workspace: &Workspace) {
             Fate::Blocked(reasons) => eprintln!("blocked: {}: {}", done.image.reference, reasons.join("; ")),
             Fate::Skipped(because) => eprintln!("skipped: {}, because {because} failed", done.image.reference),
             Fate::Failed { error, log } => {
-                eprintln!("\nfailed: {}: {error:#}", done.image.reference);
+                let error = format!("{error:#}");
+                eprintln!("\nfailed: {}: {error}", done.image.reference);
                 let shown = log.strip_prefix(&workspace.root).unwrap_or(log);
-                if let Ok(text) = fs::read_to_string(log) {
+                // A log that ends with the error says nothing new.
+                if let Some(text) = fs::read_to_string(log).ok().filter(|text| !text.trim_end().ends_with(&error)) {
                     let lines: Vec<&str> = text.lines().collect();
                     for line in &lines[lines.len().saturating_sub(5)..] {
                         eprintln!("  | {line}");
                     }
                     eprintln!("  log: {shown}");
                 }
-                eprintln!("  next: cargo xtask build-layers {}", done.image.reference);
+                if !error.contains("cargo xtask") {
+                    eprintln!("  next: cargo xtask build-layers {}", done.image.reference);
+                }
             }
             _ => {}
         }
