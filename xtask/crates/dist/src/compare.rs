@@ -123,7 +123,7 @@ fn word(kind: &Kind) -> String {
         Kind::File { executable: true, .. } => "an executable file".to_owned(),
         Kind::File { .. } => "a file".to_owned(),
         Kind::Folder => "a folder".to_owned(),
-        Kind::Link { target, .. } => format!("a link to {target}"),
+        Kind::Link { target } => format!("a link to {target}"),
         Kind::Other => "a device, socket or pipe".to_owned(),
     }
 }

@@ -17,10 +17,6 @@ pub(crate) enum Kind {
     Folder,
     Link {
         target: Utf8PathBuf,
-        /// What the target leads to: `None` where it leads nowhere.
-        leads_to_file: Option<bool>,
-        /// The target lies outside of the distribution.
-        leaves: bool,
     },
     Other,
 }
@@ -36,10 +32,9 @@ pub(crate) struct Entry {
 /// Everything below `folder`, sorted by path. Links are not followed.
 pub(crate) fn read(folder: &Utf8Path) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::new();
-    let root = folder.canonicalize_utf8().map_err(Error::reading(folder))?;
     let mut folders = vec![Utf8PathBuf::new()];
     while let Some(below) = folders.pop() {
-        let here = root.join(&below);
+        let here = folder.join(&below);
         for entry in fs::read_dir(&here).map_err(Error::reading(&here))? {
             let entry = entry.map_err(Error::reading(&here))?;
             let name = entry
@@ -47,7 +42,7 @@ pub(crate) fn read(folder: &Utf8Path) -> Result<Vec<Entry>, Error> {
                 .into_string()
                 .map_err(|name| Error::Name { folder: here.clone(), name: name.to_string_lossy().into_owned() })?;
             let path = below.join(name);
-            let kind = kind(&root, &path)?;
+            let kind = kind(&folder.join(&path))?;
             if kind == Kind::Folder {
                 folders.push(path.clone());
             }
@@ -58,14 +53,11 @@ pub(crate) fn read(folder: &Utf8Path) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-fn kind(root: &Utf8Path, path: &Utf8Path) -> Result<Kind, Error> {
-    let path = root.join(path);
-    let metadata = path.symlink_metadata().map_err(Error::reading(&path))?;
+fn kind(path: &Utf8Path) -> Result<Kind, Error> {
+    let metadata = path.symlink_metadata().map_err(Error::reading(path))?;
     if metadata.is_symlink() {
-        let target = path.read_link_utf8().map_err(Error::reading(&path))?;
-        let leads_to_file = fs::metadata(&path).ok().map(|metadata| metadata.is_file());
-        let leaves = target.is_absolute() || path.canonicalize_utf8().is_ok_and(|real| !real.starts_with(root));
-        return Ok(Kind::Link { target, leads_to_file, leaves });
+        let target = path.read_link_utf8().map_err(Error::reading(path))?;
+        return Ok(Kind::Link { target });
     }
     Ok(if metadata.is_dir() {
         Kind::Folder

@@ -13,7 +13,7 @@ use zip::ZipArchive;
 const EPOCH: u64 = 1_793_491_200;
 
 fn run(folder: &Utf8Path) -> Normalised {
-    normalise(folder, &Options { epoch: EPOCH, repository: None, keep: &|_| false }).expect("normalised jars")
+    normalise(folder, &Options { epoch: EPOCH, repository: None }).expect("normalised jars")
 }
 
 /// Text that compresses, and is longer than any buffer.
@@ -85,22 +85,19 @@ fn what_others_made_stays_byte_for_byte() {
     jar(&dist.join("jars/own-1.jar"), &entries);
     jar(&home.join("example/own/1/own-1.jar"), &[("b", b"b"), ("a", b"c")]);
     jar(&dist.join("jars/signed-1.jar"), &[("b", b"b"), ("META-INF/SIGNER.SF", b""), ("a", b"a")]);
-    jar(&dist.join("examples/jars/asked-1.jar"), &entries);
     jar(&dist.join("python/lib/py4j-0.10.9.7-src.zip"), &entries);
     jar(&dist.join("python/lib/pyspark.zip"), &entries);
     jar(&dist.join("data/given.zip"), &entries);
     let before = |path: &str| fs::read(dist.join(path)).unwrap();
-    let same = ["jars/guava-14.0.1.jar", "jars/signed-1.jar", "examples/jars/asked-1.jar", "data/given.zip"];
+    let same = ["jars/guava-14.0.1.jar", "jars/signed-1.jar", "data/given.zip"];
     let old: Vec<Vec<u8>> = same.iter().map(|path| before(path)).collect();
 
     let repository = Repository::open(&home).unwrap();
-    let keep = |path: &Utf8Path| path.starts_with("examples");
-    let options = Options { epoch: EPOCH, repository: Some(&repository), keep: &keep };
+    let options = Options { epoch: EPOCH, repository: Some(&repository) };
     let done = normalise(&dist, &options).unwrap();
     let kept: Vec<(&str, &Kept)> = done.kept.iter().map(|(path, why)| (path.as_str(), why)).collect();
     let fetched = Kept::Fetched("com.google.guava:guava:14.0.1".to_owned());
     let expected = [
-        ("examples/jars/asked-1.jar", &Kept::Asked),
         ("jars/guava-14.0.1.jar", &fetched),
         ("jars/signed-1.jar", &Kept::Signed),
     ];
@@ -154,7 +151,7 @@ fn a_damaged_jar_is_an_error_that_names_it_and_changes_nothing() {
     flipped[2_000] ^= 0xff;
     for bytes in [&whole[..whole.len() / 2], &[], &flipped] {
         fs::write(&path, bytes).unwrap();
-        let options = Options { epoch: EPOCH, repository: None, keep: &|_| false };
+        let options = Options { epoch: EPOCH, repository: None };
         let error = normalise(&folder, &options).expect_err("an error").to_string();
         assert!(error.contains("jars/broken.jar"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -174,7 +171,7 @@ fn a_text_of_any_claimed_size_is_not_held_in_memory() {
     assert_eq!(zip.by_name("a.properties").unwrap().size(), large.len() as u64);
     // A size that is a lie in the directory is found out by the bytes that are there.
     patch(&path, &(large.len() as u32).to_le_bytes(), &0x7fff_ffff_u32.to_le_bytes());
-    let options = Options { epoch: EPOCH + 86_400, repository: None, keep: &|_| false };
+    let options = Options { epoch: EPOCH + 86_400, repository: None };
     let _ = normalise(&folder, &options);
     assert!(fs::metadata(&path).unwrap().len() < 1 << 20);
 }
@@ -182,6 +179,6 @@ fn a_text_of_any_claimed_size_is_not_held_in_memory() {
 #[test]
 fn times_before_zip_are_refused() {
     let (_dir, folder) = folder();
-    let error = normalise(&folder, &Options { epoch: 0, repository: None, keep: &|_| false }).expect_err("an error");
+    let error = normalise(&folder, &Options { epoch: 0, repository: None }).expect_err("an error");
     assert_eq!(error.to_string(), "expected a time from 1980 to 2107, found 0 s after 1970");
 }

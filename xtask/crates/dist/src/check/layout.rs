@@ -1,4 +1,4 @@
-//! Files other than jars: kinds, modes, links, RELEASE, Python.
+//! Files other than jars: kinds, modes, RELEASE, Python.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub(super) fn check(checked: &mut Checked<'_>) -> Result<(), Error> {
     python(checked)
 }
 
-/// Folders are folders, files are files, and links lead somewhere inside.
+/// Folders are folders, and all else is files: what keeps a distribution keeps no link.
 fn kinds(checked: &mut Checked<'_>) {
     for folder in ["bin", "conf", "data", "examples", "jars", "licenses", "python", "sbin"] {
         match checked.kind(folder) {
@@ -26,20 +26,14 @@ fn kinds(checked: &mut Checked<'_>) {
     }
     for entry in checked.entries.clone() {
         match entry.kind {
-            Kind::Other => checked.problem(entry.path, "a file, a folder or a link", "a device, socket or pipe"),
-            Kind::Link { target, leads_to_file: None, .. } => {
-                checked.problem(entry.path, "a link that leads somewhere", format!("{target}, which is not there"));
-            }
-            Kind::Link { target, leaves: true, .. } => {
-                checked.problem(entry.path, "a link inside of the distribution", target.as_str());
+            Kind::Other => checked.problem(entry.path, "a file or a folder", "a device, socket or pipe"),
+            Kind::Link { target } => {
+                checked.problem(entry.path, "a file or a folder", format!("a link to {target}"));
             }
             Kind::File { size: 0, .. } if matches!(entry.path.extension(), Some("jar" | "zip")) => {
                 checked.problem(entry.path, "an archive", "an empty file");
             }
-            Kind::Link { .. } if entry.path.extension() == Some("jar") => {
-                checked.problem(entry.path, "a file", "a link");
-            }
-            Kind::File { .. } | Kind::Folder | Kind::Link { .. } => {}
+            Kind::File { .. } | Kind::Folder => {}
         }
     }
 }

@@ -19,8 +19,6 @@ pub struct Options<'a> {
     pub epoch: u64,
     /// The local Maven repository of the compile: a jar that lies there with equal bytes was fetched, not made.
     pub repository: Option<&'a Repository>,
-    /// Further files, by their paths in the distribution, that must stay byte for byte.
-    pub keep: &'a (dyn Fn(&Utf8Path) -> bool + Sync),
 }
 
 /// What was done.
@@ -55,8 +53,6 @@ pub enum Kept {
     Fetched(String),
     /// It is signed.
     Signed,
-    /// The caller said so.
-    Asked,
     /// It has something that a second writing could not keep, in words.
     Unusual(String),
 }
@@ -113,9 +109,6 @@ fn one(
     time: zip::DateTime,
     options: &Options<'_>,
 ) -> Result<Done, Error> {
-    if (options.keep)(path) {
-        return Ok(Done::Kept(Kept::Asked));
-    }
     let whole = folder.join(path);
     let mut archive = Archive::open(&whole)?;
     if archive.is_signed() {
