@@ -51,7 +51,7 @@ pub(super) fn keep(
     step.now("making jars the same from run to run");
     let repository = Repository::open(work.repository())?;
     let epoch = u64::try_from(session.catalog().table.epoch).context("the epoch lies before 1970")?;
-    dist::normalise(&dist, &Options { epoch, repository: Some(&repository), keep: &|_| false })?;
+    dist::normalise(&dist, &Options { epoch, repository: Some(&repository) })?;
     step.now("starting a Connect server");
     connect_starts(place, &dist)?;
     step.now("naming jars");

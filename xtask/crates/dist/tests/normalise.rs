@@ -97,10 +97,7 @@ fn what_others_made_stays_byte_for_byte() {
     let done = normalise(&dist, &options).unwrap();
     let kept: Vec<(&str, &Kept)> = done.kept.iter().map(|(path, why)| (path.as_str(), why)).collect();
     let fetched = Kept::Fetched("com.google.guava:guava:14.0.1".to_owned());
-    let expected = [
-        ("jars/guava-14.0.1.jar", &fetched),
-        ("jars/signed-1.jar", &Kept::Signed),
-    ];
+    let expected = [("jars/guava-14.0.1.jar", &fetched), ("jars/signed-1.jar", &Kept::Signed)];
     assert_eq!(kept, expected);
     let rewritten: Vec<&str> = done.rewritten.iter().map(|jar| jar.path.as_str()).collect();
     assert_eq!(rewritten, ["jars/own-1.jar", "python/lib/pyspark.zip"]);

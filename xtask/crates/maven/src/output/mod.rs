@@ -12,4 +12,4 @@ mod reader;
 pub use advice::Advice;
 pub use failure::{FailedProject, Failure};
 pub use line::Outcome;
-pub use reader::{Event, Finished, Phase, Reader, Running};
+pub use reader::{Finished, Phase, Reader, Running};

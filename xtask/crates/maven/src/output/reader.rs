@@ -51,33 +51,6 @@ pub struct Finished {
     pub goal: Option<String>,
 }
 
-/// What a line has changed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// Maven is about to go through so many modules.
-    Reactor(usize),
-    /// A module began.
-    Started {
-        /// Its name.
-        name: String,
-        /// It is the n-th, from 1.
-        number: usize,
-        /// Of so many.
-        total: usize,
-    },
-    /// A goal of a module began.
-    Goal {
-        /// The module's name.
-        name: String,
-        /// The goal: `scala:compile`.
-        goal: String,
-    },
-    /// BUILD SUCCESS.
-    Success,
-    /// BUILD FAILURE, or projects that cannot be read.
-    Failure,
-}
-
 /// Reads the output of a compile.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -137,7 +110,7 @@ impl Reader {
     }
 
     /// Takes the next line, which arrived `at` this time after the start of the script.
-    pub fn push(&mut self, line: &str, at: Duration) -> Option<Event> {
+    pub fn push(&mut self, line: &str, at: Duration) {
         self.lines += 1;
         let (level, text) = line::split(line);
         if let Some(advice) = advice::recognise(&text)
@@ -145,19 +118,15 @@ impl Reader {
         {
             self.advice.push((advice, text.clone()));
         }
-        let event = match level {
+        match level {
             Some(Level::Info) => self.info(&text, at),
             Some(Level::Error) => self.error(&text),
-            Some(Level::Warning) => None,
-            None => {
-                self.plain(&text);
-                None
-            }
-        };
+            Some(Level::Warning) => {}
+            None => self.plain(&text),
+        }
         if level.is_some_and(|level| level != Level::Error) {
             self.errors.end_of_message();
         }
-        event
     }
 
     /// What the script is doing.
@@ -234,71 +203,59 @@ impl Reader {
         }
     }
 
-    fn error(&mut self, text: &str) -> Option<Event> {
+    fn error(&mut self, text: &str) {
         self.errors.take(text);
-        if text.starts_with("The build could not read ") && self.phase != Phase::Failed {
+        if text.starts_with("The build could not read ") {
             self.phase = Phase::Failed;
-            return Some(Event::Failure);
         }
-        None
     }
 
-    fn info(&mut self, text: &str, at: Duration) -> Option<Event> {
+    fn info(&mut self, text: &str, at: Duration) {
         match text {
-            "Scanning for projects..." => {
-                self.restart();
-                return None;
-            }
-            "Reactor Build Order:" => {
-                self.section = Section::Order;
-                return None;
-            }
+            "Scanning for projects..." => self.restart(),
+            "Reactor Build Order:" => self.section = Section::Order,
             "BUILD SUCCESS" => {
                 self.end_running(at, Outcome::Success);
                 (self.phase, self.section) = (Phase::Collecting, Section::Body);
-                return Some(Event::Success);
             }
-            "BUILD FAILURE" => {
-                (self.phase, self.section) = (Phase::Failed, Section::Body);
-                return Some(Event::Failure);
+            "BUILD FAILURE" => (self.phase, self.section) = (Phase::Failed, Section::Body),
+            text if text.starts_with("Reactor Summary") => {
+                self.end_running(at, Outcome::Success);
+                self.section = Section::Summary;
             }
-            _ => {}
+            text => self.other_info(text, at),
         }
-        if text.starts_with("Reactor Summary") {
-            self.end_running(at, Outcome::Success);
-            self.section = Section::Summary;
-            return None;
-        }
+    }
+
+    /// A line that is no sign of where in its output Maven is.
+    fn other_info(&mut self, text: &str, at: Duration) {
         if let Some(threads) =
             text.strip_prefix("Using the MultiThreadedBuilder implementation with a thread count of ")
         {
             self.threads = threads.parse().unwrap_or(1).max(1);
         }
         if let Some(artifact) = line::header(text) {
-            let whole = self.section == Section::Order;
             self.section = Section::Body;
             self.header = Some(artifact.to_owned());
-            return whole.then_some(Event::Reactor(self.order.len()));
+            return;
         }
         match self.section {
             Section::Order => self.order.extend(line::in_order(text).map(str::to_owned)),
             Section::Summary => self.summary(text),
-            Section::Body => return self.body(text, at),
+            Section::Body => self.body(text, at),
         }
-        None
     }
 
-    fn body(&mut self, text: &str, at: Duration) -> Option<Event> {
+    fn body(&mut self, text: &str, at: Duration) {
         if let Some((goal, artifact)) = line::goal(text) {
-            return self.goal(goal, artifact);
+            self.goal(goal, artifact);
+        } else if let (Some(artifact), Some((name, count))) = (self.header.take(), line::building(text)) {
+            let (number, total) = count.unwrap_or((1, 1));
+            self.start(name.to_owned(), artifact, number, total, at);
         }
-        let artifact = self.header.take()?;
-        let (name, count) = line::building(text)?;
-        let (number, total) = count.unwrap_or((1, 1));
-        Some(self.start(name.to_owned(), artifact, number, total, at))
     }
 
-    fn start(&mut self, name: String, artifact: String, number: usize, total: usize, at: Duration) -> Event {
+    fn start(&mut self, name: String, artifact: String, number: usize, total: usize, at: Duration) {
         self.phase = Phase::Building;
         self.began.get_or_insert(at);
         self.total = total;
@@ -308,17 +265,15 @@ impl Reader {
             self.end(ended, at, Outcome::Success);
         }
         let heard = self.lines;
-        self.running.push(Running { name: name.clone(), artifact, number, goal: None, since: at, heard });
-        Event::Started { name, number, total }
+        self.running.push(Running { name, artifact, number, goal: None, since: at, heard });
     }
 
-    fn goal(&mut self, goal: String, artifact: &str) -> Option<Event> {
-        let module = self.running.iter_mut().find(|module| module.artifact == artifact)?;
-        module.goal = Some(goal.clone());
-        module.heard = self.lines;
-        let name = module.name.clone();
-        self.running.sort_by_key(|module| module.heard);
-        Some(Event::Goal { name, goal })
+    fn goal(&mut self, goal: String, artifact: &str) {
+        if let Some(module) = self.running.iter_mut().find(|module| module.artifact == artifact) {
+            module.goal = Some(goal);
+            module.heard = self.lines;
+            self.running.sort_by_key(|module| module.heard);
+        }
     }
 
     fn summary(&mut self, text: &str) {
