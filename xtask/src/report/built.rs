@@ -35,9 +35,10 @@ pub(crate) fn print(finished: &[Finished<'_>], workspace: &Workspace) {
                 let error = format!("{error:#}");
                 eprintln!("\nfailed: {}: {error}", done.image.reference);
                 let shown = log.strip_prefix(&workspace.root).unwrap_or(log);
-                // A log that ends with the error says nothing new.
-                if let Some(text) = fs::read_to_string(log).ok().filter(|text| !text.trim_end().ends_with(&error)) {
-                    let lines: Vec<&str> = text.lines().collect();
+                if let Ok(text) = fs::read_to_string(log) {
+                    // What ends with the error says nothing new.
+                    let tail = if text.trim_end().ends_with(&error) { "" } else { &text };
+                    let lines: Vec<&str> = tail.lines().collect();
                     for line in &lines[lines.len().saturating_sub(5)..] {
                         eprintln!("  | {line}");
                     }
