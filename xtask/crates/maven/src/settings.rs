@@ -37,23 +37,41 @@ pub struct Proxy {
     pub port: u16,
     /// User and password, if it wants any.
     pub credentials: Option<(String, Secret)>,
-    /// Hosts that are reached directly; `*` stands for anything.
-    pub non_proxy_hosts: Vec<String>,
+}
+
+/// A proxy that Maven cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// It is no `http` or `https` URL; Maven knows no other kind of proxy.
+    #[error(transparent)]
+    Url(#[from] registries::UrlError),
+    /// Maven would replace or decrypt a part of its credentials, and for a proxy there is no other place for them.
+    #[error(
+        "expected user and password of the proxy {proxy} without `{{`, found one: Maven takes what stands in braces for \
+         encrypted or for the name of a property\ngive the proxy another user or password"
+    )]
+    Braces {
+        /// The proxy's address, without credentials.
+        proxy: BaseUrl,
+    },
 }
 
 impl Proxy {
     /// The proxy of a URL such as `http://user:password@proxy.example:3128`, as `HTTPS_PROXY` holds it.
     ///
     /// # Errors
-    /// It is no `http` or `https` URL (Maven knows no other kind of proxy). The text holds no password.
-    pub fn parse(url: &str) -> Result<Self, registries::UrlError> {
+    /// It is no `http` or `https` URL, or Maven would not take its credentials as they are. The text holds no password.
+    pub fn parse(url: &str) -> Result<Self, ProxyError> {
         let (url, auth) = BaseUrl::parse(url)?;
         let credentials = match auth {
-            Some(Auth::Basic { user, password }) => Some((user, password)),
+            Some(Auth::Basic { user, password }) if is_literal(&user) && is_literal(password.expose()) => {
+                Some((user, password))
+            }
+            Some(Auth::Basic { .. }) => return Err(ProxyError::Braces { proxy: url }),
             _ => None,
         };
         let port = url.port().unwrap_or(if url.is_secure() { 443 } else { 80 });
-        Ok(Self { host: url.host().to_owned(), port, credentials, non_proxy_hosts: Vec::new() })
+        Ok(Self { host: url.host().to_owned(), port, credentials })
     }
 }
 
@@ -183,8 +201,7 @@ fn proxies(xml: &mut Xml, repositories: &[Repository]) {
     xml.inside("proxies", |xml| {
         for (index, proxy) in distinct.into_iter().enumerate() {
             let others = repositories.iter().filter(|repository| repository.proxy.as_ref() != Some(proxy));
-            let mut excluded = proxy.non_proxy_hosts.clone();
-            excluded.extend(others.map(|repository| repository.url.host().to_owned()));
+            let mut excluded: Vec<&str> = others.map(|repository| repository.url.host()).collect();
             excluded.sort();
             excluded.dedup();
             xml.inside("proxy", |xml| {

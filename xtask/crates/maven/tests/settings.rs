@@ -1,6 +1,6 @@
 //! The settings file, parsed again.
 
-use maven::settings::{Proxy, Repository, Settings, render};
+use maven::settings::{Proxy, ProxyError, Repository, Settings, render};
 use registries::{Auth, BaseUrl, Secret};
 
 fn repository(url: &str) -> Repository {
@@ -74,9 +74,7 @@ fn credentials_go_in_as_maven_reads_them() {
 
 #[test]
 fn a_proxy_excludes_the_registries_that_do_not_use_it() {
-    let mut proxy = Proxy::parse("http://ann:p%26w@Proxy.example:3128").expect("a proxy");
-    proxy.non_proxy_hosts = vec!["*.corp.example".to_owned()];
-    assert!(Proxy::parse("socks5://proxy.example:1080").is_err());
+    let proxy = Proxy::parse("http://ann:p%26w@Proxy.example:3128").expect("a proxy");
     let through = |url: &str| Repository { proxy: Some(proxy.clone()), ..repository(url) };
     let xml = render(&Settings {
         repositories: vec![through("https://a.example"), repository("https://b.example"), through("https://c.example")],
@@ -86,5 +84,15 @@ fn a_proxy_excludes_the_registries_that_do_not_use_it() {
     assert_eq!(texts(&xml, "proxies/proxy/host"), ["proxy.example"]);
     assert_eq!(texts(&xml, "proxies/proxy/port"), ["3128"]);
     assert_eq!(texts(&xml, "proxies/proxy/password"), ["p&w"]);
-    assert_eq!(texts(&xml, "proxies/proxy/nonProxyHosts"), ["*.corp.example|b.example"]);
+    assert_eq!(texts(&xml, "proxies/proxy/nonProxyHosts"), ["b.example"]);
+}
+
+#[test]
+fn a_proxy_that_maven_cannot_be_given_is_refused() {
+    assert!(matches!(Proxy::parse("socks5://proxy.example:1080"), Err(ProxyError::Url(_))));
+    for credentials in ["ann:%7BaGVsbG8=%7D", "ann:x$%7Bhome%7D", "a%7Bnn:x"] {
+        let error = Proxy::parse(&format!("http://{credentials}@proxy.example:3128")).expect_err("an error").to_string();
+        assert!(error.starts_with("expected user and password of the proxy http://proxy.example:3128 without `{`"));
+        assert!(!error.contains("ann") && !error.contains("aGVsbG8"), "{error}");
+    }
 }
