@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use blob::{Digest, Hasher};
+use blob::{Digest, Hasher, HashingReader};
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::Release;
 use flate2::read::MultiGzDecoder;
@@ -189,20 +189,6 @@ fn destination(path: &str, release: &Release) -> Option<String> {
     longest.map(|(_, rest, to)| format!("{to}/{rest}"))
 }
 
-/// A file that is hashed while it is read.
-struct Hashed {
-    file: File,
-    hasher: Hasher,
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
-}
-
 /// Unpacks what is taken. The archive is compared with its digest on the way; only then is anything of it believed.
 fn unpack(
     sdist: &Utf8Path,
@@ -210,13 +196,13 @@ fn unpack(
     into: &Utf8Path,
     release: &Release,
 ) -> Result<BTreeMap<String, HomeFile>> {
-    let hashed = Hashed { file: File::open(sdist)?, hasher: Hasher::new() };
+    let hashed = HashingReader::new(File::open(sdist)?);
     let mut archive = tar::Archive::new(MultiGzDecoder::new(BufReader::with_capacity(256 * 1024, hashed)));
     let files = unpack_entries(&mut archive, into, release);
     // Behind the last entry of the tar there may be more of the gzip, and behind that more of the file.
     let mut gzip = archive.into_inner();
     let drained = io::copy(&mut gzip, &mut io::sink()).and_then(|_| io::copy(gzip.get_mut(), &mut io::sink()));
-    let (found, size) = gzip.into_inner().into_inner().hasher.finish();
+    let (found, size) = gzip.into_inner().into_inner().finish();
     if found != *expected && drained.is_ok() {
         bail!("expected {expected}, found {found} ({size} bytes)");
     }

@@ -134,6 +134,33 @@ impl io::Write for Hasher {
     }
 }
 
+/// A reader that hashes and counts what is read through it.
+pub struct HashingReader<R> {
+    reader: R,
+    hasher: Hasher,
+}
+
+impl<R: io::Read> HashingReader<R> {
+    /// Wraps `reader`; what was read from it before does not count.
+    pub fn new(reader: R) -> Self {
+        Self { reader, hasher: Hasher::new() }
+    }
+
+    /// The digest of all bytes that were read, and their number. What was not read yet is not among them: to name a whole
+    /// file, it has to be read to its end first.
+    pub fn finish(self) -> (Digest, u64) {
+        self.hasher.finish()
+    }
+}
+
+impl<R: io::Read> io::Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
 /// Reads `reader` to its end: the digest of its bytes, and their number.
 ///
 /// # Errors
@@ -151,6 +178,8 @@ pub fn hash_reader(mut reader: impl io::Read) -> io::Result<(Digest, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]
@@ -162,6 +191,20 @@ mod tests {
         assert_eq!(format!("sha256:{hex}").parse(), Ok(digest));
         let json = serde_json::to_string(&digest).unwrap();
         assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+    }
+
+    #[test]
+    fn what_is_read_is_hashed_and_nothing_else() {
+        let mut reader = HashingReader::new(&b"abcdef"[..]);
+        let mut three = [0; 3];
+        reader.read_exact(&mut three).unwrap();
+        // An empty buffer and the end of the file add nothing.
+        assert_eq!(reader.read(&mut []).unwrap(), 0);
+        assert_eq!(&three, b"abc");
+        assert_eq!(reader.finish(), (Digest::of(b"abc"), 3));
+        let mut reader = HashingReader::new(&b"abcdef"[..]);
+        assert_eq!(io::read_to_string(&mut reader).unwrap(), "abcdef");
+        assert_eq!(reader.finish(), (Digest::of(b"abcdef"), 6));
     }
 
     #[test]

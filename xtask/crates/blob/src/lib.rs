@@ -9,5 +9,5 @@
 mod digest;
 mod pending;
 
-pub use digest::{Digest, Hasher, ParseDigestError, hash_reader};
+pub use digest::{Digest, Hasher, HashingReader, ParseDigestError, hash_reader};
 pub use pending::{Pending, write};

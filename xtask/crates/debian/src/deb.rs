@@ -9,7 +9,7 @@ use std::{
     io::{self, BufReader, Read},
 };
 
-use blob::{Digest, Hasher};
+use blob::{Digest, HashingReader};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{compression, control::Stanza};
@@ -126,7 +126,7 @@ pub fn read_data<T>(deb: &Deb, threads: u32, read: impl FnOnce(&mut dyn Read) ->
     let error = |source: DebFault| DebError { path: deb.path.clone(), source };
     let run = || {
         let file = File::open(&deb.path)?;
-        let mut hashed = Hashed { inner: BufReader::with_capacity(256 * 1024, file), hasher: Hasher::new() };
+        let mut hashed = HashingReader::new(BufReader::with_capacity(256 * 1024, file));
         let result = {
             let mut archive = ar::Archive::new(&mut hashed);
             with_member(&mut archive, "data.tar", threads, |member| {
@@ -137,7 +137,7 @@ pub fn read_data<T>(deb: &Deb, threads: u32, read: impl FnOnce(&mut dyn Read) ->
         };
         // A damaged file is best named by its digest, whatever the decoder said of it.
         io::copy(&mut hashed, &mut io::sink())?;
-        let (found, _) = hashed.hasher.finish();
+        let (found, _) = hashed.finish();
         if found != deb.digest {
             return Err(DebFault::Digest { expected: deb.digest, found });
         }
@@ -162,18 +162,4 @@ fn with_member<R: Read, T>(
         return read(&mut decoder);
     }
     Err(DebFault::NoMember { expected: prefix })
-}
-
-/// Hashes what is read.
-struct Hashed<R> {
-    inner: R,
-    hasher: Hasher,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
 }

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use blob::{Digest, Hasher};
+use blob::{Digest, HashingReader};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     record::Record,
     root::Layer,
     tree,
-    unpack::{BUFFER, Hashing, unpack},
+    unpack::{BUFFER, unpack},
 };
 
 /// A folder of unpacked layers. Several processes may use it at once.
@@ -89,13 +89,13 @@ impl Layers {
         let root = folder.join("root");
         fs::create_dir_all(&root).map_err(Error::io("making", &root))?;
         let file = File::open(tar).map_err(Error::io("opening", tar))?;
-        let mut bytes = BufReader::with_capacity(BUFFER, Hashing { file, hasher: Hasher::new() });
+        let mut bytes = BufReader::with_capacity(BUFFER, HashingReader::new(file));
         let mut record = Record::new(diff_id);
         let unpacked = unpack(&mut bytes, &root, self.owned, &mut record);
         // An archive that is not what it should be fails in strange ways: its digest is the better message.
         let mut bytes = bytes.into_inner();
         io::copy(&mut bytes, &mut io::sink()).map_err(Error::io("reading", tar))?;
-        let (found, _) = bytes.hasher.finish();
+        let (found, _) = bytes.finish();
         if found != diff_id {
             return Err(Error::Corrupt { path: tar.to_owned(), expected: diff_id, found });
         }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, OpenOptions, Permissions},
     io::{self, BufWriter, Read, Write},
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown, symlink},
 };
@@ -260,18 +260,4 @@ fn meta_of(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Meta> {
         }
     }
     Ok(Meta { uid, gid, mode })
-}
-
-/// Reads and hashes.
-pub(crate) struct Hashing {
-    pub(crate) file: File,
-    pub(crate) hasher: blob::Hasher,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(buffer)?;
-        self.hasher.update(&buffer[..n]);
-        Ok(n)
-    }
 }

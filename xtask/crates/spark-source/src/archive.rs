@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use blob::{Digest, Hasher};
+use blob::{Digest, HashingReader};
 use camino::Utf8Path;
 use flate2::read::MultiGzDecoder;
 use tar::EntryType;
@@ -30,7 +30,7 @@ pub fn unpack(
     progress: &dyn Fn(u64),
 ) -> Result<(), Error> {
     let file = File::open(path).map_err(Error::io("reading", path))?;
-    let source = Source { file, hasher: Hasher::new(), cancel, progress };
+    let source = HashingReader::new(Source { file, cancel, progress });
     let mut archive = tar::Archive::new(MultiGzDecoder::new(BufReader::with_capacity(256 * 1024, source)));
     let mut unpacking = Unpacking { path, pending: Pending::new(dest)?, top: None };
     let unpacked = unpacking.entries(&mut archive);
@@ -43,7 +43,7 @@ pub fn unpack(
     }
     drained_file.map_err(Error::io("reading", path))?;
     // An archive that is damaged is first of all not the one that was asked for.
-    let (found, size) = gzip.into_inner().into_inner().hasher.finish();
+    let (found, size) = gzip.into_inner().into_inner().finish();
     if found != *sha256 {
         return Err(Error::Digest { archive: path.to_owned(), expected: *sha256, found, size });
     }
@@ -55,10 +55,9 @@ pub fn unpack(
     unpacking.pending.commit_synced()
 }
 
-/// The archive's bytes, hashed and counted while they are read.
+/// The archive's bytes, counted while they are read.
 struct Source<'a> {
     file: File,
-    hasher: Hasher,
     cancel: &'a AtomicBool,
     progress: &'a dyn Fn(u64),
 }
@@ -70,7 +69,6 @@ impl Read for Source<'_> {
             return Err(io::Error::other("cancelled"));
         }
         let read = self.file.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
         (self.progress)(read as u64);
         Ok(read)
     }
