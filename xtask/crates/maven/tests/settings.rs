@@ -91,7 +91,8 @@ fn a_proxy_excludes_the_registries_that_do_not_use_it() {
 fn a_proxy_that_maven_cannot_be_given_is_refused() {
     assert!(matches!(Proxy::parse("socks5://proxy.example:1080"), Err(ProxyError::Url(_))));
     for credentials in ["ann:%7BaGVsbG8=%7D", "ann:x$%7Bhome%7D", "a%7Bnn:x"] {
-        let error = Proxy::parse(&format!("http://{credentials}@proxy.example:3128")).expect_err("an error").to_string();
+        let error =
+            Proxy::parse(&format!("http://{credentials}@proxy.example:3128")).expect_err("an error").to_string();
         assert!(error.starts_with("expected user and password of the proxy http://proxy.example:3128 without `{`"));
         assert!(!error.contains("ann") && !error.contains("aGVsbG8"), "{error}");
     }
