@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use blob::{Digest, Hasher, Pending};
+use blob::{Digest, HashingReader, Pending};
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::Image;
 
@@ -97,9 +97,9 @@ impl Writer {
         let mut add = || -> io::Result<(Digest, u64)> {
             let file = File::open(path)?;
             let mut header = header(file.metadata()?.len());
-            let mut hashed = Hashed { reader: BufReader::with_capacity(256 * 1024, file), hasher: Hasher::new() };
+            let mut hashed = HashingReader::new(BufReader::with_capacity(256 * 1024, file));
             self.tar.append_data(&mut header, name, &mut hashed)?;
-            Ok(hashed.hasher.finish())
+            Ok(hashed.finish())
         };
         let (digest, size) = add().with_context(|| format!("reading {path}"))?;
         self.manifest.insert(name.to_owned(), digest);
@@ -138,20 +138,6 @@ fn list(root: &Utf8Path, folder: &Utf8Path, paths: &mut Vec<String>) -> Result<(
         }
     }
     Ok(())
-}
-
-/// A reader that hashes what it reads.
-struct Hashed<R> {
-    reader: R,
-    hasher: Hasher,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 /// The right to use Maven's repository. A compile that runs is waited for.
@@ -218,10 +204,10 @@ fn unpack(session: &Session, file: &Utf8Path, pending: &Utf8Path) -> Result<(Man
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
         }
-        let mut hashed = Hashed { reader: &mut entry, hasher: Hasher::new() };
-        let write = |hashed: &mut Hashed<_>| io::copy(hashed, &mut File::create_new(&path)?);
+        let mut hashed = HashingReader::new(&mut entry);
+        let write = |hashed: &mut HashingReader<_>| io::copy(hashed, &mut File::create_new(&path)?);
         bytes += write(&mut hashed).with_context(|| format!("unpacking {name}"))?;
-        found.insert(name, hashed.hasher.finish().0);
+        found.insert(name, hashed.finish().0);
     }
     let Some(expected) = manifest else { bail!("it is cut off, or not a file of `cargo xtask vendor`") };
     if found != expected {
