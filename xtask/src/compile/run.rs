@@ -1,7 +1,7 @@
 //! One compile, from the source to a kept distribution: in the builder image, in the sandbox or in an engine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
     io::Write as _,
@@ -214,16 +214,16 @@ fn watch(
 fn show(board: &Board, step: &Step<'_>, progress: &Progress, said: &mut Said) {
     step.now(&progress.to_string());
     let (false, Some((module, _))) = (board.is_live(), &progress.module) else { return };
-    if said.module != *module || progress.elapsed >= said.at + SILENCE {
+    if said.modules.insert(module.clone()) || progress.elapsed >= said.at + SILENCE {
         board.say(&format!("compiling {progress}"));
-        *said = Said { module: module.clone(), at: progress.elapsed };
+        said.at = progress.elapsed;
     }
 }
 
-/// What was said last where lines do not move.
+/// What was said where lines do not move, and when last.
 #[derive(Default)]
 struct Said {
-    module: String,
+    modules: BTreeSet<String>,
     at: Duration,
 }
 
