@@ -112,6 +112,17 @@ impl<'a> Wanted<'a> {
         Ok(wanted)
     }
 
+    /// What an image takes from a compile, if it does.
+    pub(crate) fn of_image(stager: &Stager<'a>, image: &Image) -> Result<Option<Self>> {
+        let has_spark = stager.locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }));
+        match &image.spark {
+            Some(spark) if has_spark && stager.locked.origin(image) == Origin::Source => {
+                Self::new(stager, spark).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn made_of(&self, stager: &Stager<'_>) -> Result<Inputs> {
         let mut inputs = Inputs::default();
         inputs.add("format", FORMAT);
@@ -244,22 +255,11 @@ pub(crate) fn missing(session: &Session, plan: &Plan<'_>) -> Result<BTreeSet<Str
     let stager = session.stager();
     let mut missing = BTreeSet::new();
     for planned in plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_))) {
-        let wanted = of_image(&stager, planned.image)?;
+        let wanted = Wanted::of_image(&stager, planned.image)?;
         let kept = wanted.as_ref().map(|wanted| wanted.kept(&stager)).transpose()?.flatten();
         missing.extend(wanted.filter(|_| kept.is_none()).map(|wanted| wanted.version));
     }
     Ok(missing)
-}
-
-/// What an image takes from a compile.
-fn of_image<'a>(stager: &Stager<'a>, image: &Image) -> Result<Option<Wanted<'a>>> {
-    let has_spark = stager.locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }));
-    match &image.spark {
-        Some(spark) if has_spark && stager.locked.origin(image) == Origin::Source => {
-            Ok(Some(Wanted::new(stager, spark)?))
-        }
-        _ => Ok(None),
-    }
 }
 
 /// The images that compile for `images`.
@@ -269,7 +269,7 @@ fn of_image<'a>(stager: &Stager<'a>, image: &Image) -> Result<Option<Wanted<'a>>
 pub(crate) fn builders<'a>(session: &'a Session, images: &[&Image]) -> Result<Vec<&'a Image>> {
     let mut builders: Vec<&Image> = Vec::new();
     for image in images {
-        if let Some(wanted) = of_image(&session.stager(), image)? {
+        if let Some(wanted) = Wanted::of_image(&session.stager(), image)? {
             builders.extend(session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into()));
         }
     }
@@ -282,7 +282,7 @@ pub(crate) fn builders<'a>(session: &'a Session, images: &[&Image]) -> Result<Ve
 /// The builder image cannot be built; the compile fails, or what came out is not what the table says.
 pub(crate) fn ensure(session: &Session, image: &Image, args: &CompileArgs) -> Result<()> {
     let stager = session.stager();
-    let Some(wanted) = of_image(&stager, image)? else { return Ok(()) };
+    let Some(wanted) = Wanted::of_image(&stager, image)? else { return Ok(()) };
     if wanted.kept(&stager)?.is_some() && !args.recompile {
         return Ok(());
     }

@@ -20,7 +20,7 @@ use maven::{
 };
 use sandbox::{Network, Output, Status};
 use spark_source::{Pom, Tree};
-use store::Store;
+use store::{Guard, Store};
 
 use super::{
     Wanted, keep,
@@ -42,14 +42,19 @@ const JAVA: &str = "-Xss128m -XX:ReservedCodeCacheSize=128m";
 /// Heap for one module at a time, in MiB; and for each further one that is compiled beside it.
 const HEAP: u64 = 4096;
 const HEAP_PER_THREAD: u64 = 2048;
+/// How long a module may take in silence: CI systems end jobs that say nothing.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// The folder of all compiles of this machine's store.
 pub(super) fn root(session: &Session) -> Utf8PathBuf {
     kept_folder(&session.workspace, &session.machine.store).join("compile")
 }
 
-/// How long a module may take in silence: CI systems end jobs that say nothing.
-const SILENCE: Duration = Duration::from_secs(120);
+/// The right to compile and to use Maven's repository. A compile that runs is waited for.
+pub(super) fn lock(session: &Session) -> Result<Guard> {
+    let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
+    Ok(Store::open(root(session))?.lock("compile", &session.machine.cancel, &waiting)?)
+}
 
 /// Compiles what is wanted and keeps it. Another run that compiles is waited for.
 ///
@@ -61,8 +66,7 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
     let stager = session.stager();
     let machine = &session.machine;
     let root = root(session);
-    let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
-    let _guard = Store::open(&root)?.lock("compile", &machine.cancel, &waiting)?;
+    let _guard = lock(session)?;
     if wanted.kept(&stager)?.is_some() && !args.recompile {
         return Ok(());
     }

@@ -59,7 +59,7 @@ pub(crate) fn write(session: &Session, images: &[&Image], file: &Utf8Path) -> Re
     if session.fetch(&images)? {
         bail!("docker/versions.lock has moved on\nbuild again with it: cargo xtask build-custom");
     }
-    let _guard = lock(session)?;
+    let _guard = run::lock(session)?;
     let folder = file.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let pending = Pending::new_in(folder).with_context(|| format!("writing in {folder}"))?;
     let mut writer = Writer {
@@ -140,19 +140,13 @@ fn list(root: &Utf8Path, folder: &Utf8Path, paths: &mut Vec<String>) -> Result<(
     Ok(())
 }
 
-/// The right to use Maven's repository. A compile that runs is waited for.
-fn lock(session: &Session) -> Result<store::Guard> {
-    let waiting = |holder: &str| session.board.say(&format!("waiting   {holder} is compiling"));
-    Ok(store::Store::open(run::root(session))?.lock("compile", &session.machine.cancel, &waiting)?)
-}
-
 /// Takes over what such a file holds: artifacts go to the store, the rest to Maven's repository.
 ///
 /// # Errors
 /// The file is not whole or not one of this kind; nothing of it is taken then.
 pub(crate) fn take(session: &Session, file: &Utf8Path) -> Result<Vendored> {
     let root = run::root(session);
-    let _guard = lock(session)?;
+    let _guard = run::lock(session)?;
     let pending =
         tempfile::Builder::new().prefix(PENDING).tempdir_in(&root).with_context(|| format!("writing in {root}"))?;
     let pending = Utf8Path::from_path(pending.path()).context("a folder name that is not UTF-8")?;

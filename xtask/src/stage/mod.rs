@@ -148,11 +148,8 @@ impl Stager<'_> {
     /// What an image says of the compile of its Spark. It follows from what the image is made of, and is known only when
     /// Spark is compiled.
     pub(crate) fn compile_labels(&self, image: &Image) -> Result<BTreeMap<String, String>> {
-        let has_spark = self.locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }));
-        let (Some(spark), true, Origin::Source) = (&image.spark, has_spark, self.locked.origin(image)) else {
-            return Ok(BTreeMap::new());
-        };
-        let kept = Wanted::new(self, spark)?.kept(self)?;
+        let Some(wanted) = Wanted::of_image(self, image)? else { return Ok(BTreeMap::new()) };
+        let kept = wanted.kept(self)?;
         Ok(kept.map(|(_, compiled)| compiled.labels().into()).unwrap_or_default())
     }
 
