@@ -75,15 +75,15 @@ class Machine:
             "SPARK_IMAGES_OUT": str(self.folder / "out"),
         } | {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith("SSL_")}
 
-    def start(self, *args):
+    def start(self, *args, checkout=ROOT):
         return subprocess.Popen(
-            [*self.prefix, str(XTASK), *map(str, args)], cwd=ROOT, env=self.env(), text=True,
+            [*self.prefix, str(XTASK), *map(str, args)], cwd=checkout, env=self.env(), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )
 
-    def run(self, *args, expect=0):
+    def run(self, *args, expect=0, checkout=ROOT):
         begin = time.monotonic()
-        process = self.start(*args)
+        process = self.start(*args, checkout=checkout)
         output = process.communicate()[0]
         shown = " ".join(map(str, args))
         assert process.returncode == expect, f"{shown}\nexpected exit {expect}, found {process.returncode}\n{output}"
@@ -204,6 +204,18 @@ def again(machine, good):
     says(machine.run("build-custom", "--source-dir", good, "--recompile"), "the same as the one that is kept, byte for byte")
 
 
+def another_table(work, machine, good):
+    """A version of the table that goes into the image and not into the compile."""
+    checkout = work / "checkout"
+    shutil.copytree(ROOT / "docker", checkout / "docker", symlinks=True)
+    table = checkout / "docker/versions.toml"
+    py4j = versions()["py4j"]
+    table.write_text(table.read_text().replace(f'py4j = "{py4j}"', 'py4j = "0.10.9.1"'))
+    output = machine.run("build-custom", "--source-dir", good, expect=1, checkout=checkout)
+    says(output, "is not what docker/versions.toml says", "py4j-0.10.9.1", f"py4j-{py4j}")
+    assert "compiling" not in output, output
+
+
 def vendored(work, machine, good, custom):
     file = work / "vendor.tar"
     machine.run("--source-dir", good, "vendor", "-o", file)
@@ -302,6 +314,7 @@ def main():
         steps = [
             ("compiled once, with everything that is promised", lambda: compiled_once(machine, good)),
             ("not compiled again; compiled again on purpose, it is the same", lambda: again(machine, good)),
+            ("what is kept is checked against a table that has changed", lambda: another_table(work, machine, good)),
             ("compiled without a network", lambda: vendored(work, machine, good, custom)),
             ("failures say what, where and what to do", lambda: failures(work, machine)),
             ("a registry that misbehaves", lambda: registries(work, machine, good)),

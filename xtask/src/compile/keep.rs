@@ -39,15 +39,7 @@ pub(super) fn keep(
     let stager = session.stager();
     let dist = work.dist();
     let step = session.board.step(&format!("Spark {}", wanted.version), "looking at what came out");
-    let problems = dist::check(&dist, &expect(session, wanted, pom)?)?;
-    if !problems.is_empty() {
-        let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-        bail!(
-            "the distribution of Spark {} is not what docker/versions.toml says: {}{lines}\nit lies in {dist}",
-            wanted.version,
-            count(problems.len(), "problem")
-        );
-    }
+    check(session, wanted, &dist, pom.pyspark.clone())?;
     step.now("making jars the same from run to run");
     let repository = Repository::open(work.repository())?;
     let epoch = u64::try_from(session.catalog().table.epoch).context("the epoch lies before 1970")?;
@@ -65,6 +57,7 @@ pub(super) fn keep(
     }
     let compiled = Compiled {
         version: wanted.version.clone(),
+        pyspark: pom.pyspark.clone(),
         source: wanted.source(),
         patches: wanted.patches.iter().map(|patch| patch.name().to_owned()).collect(),
         arguments: wanted.arguments(&stager),
@@ -93,12 +86,29 @@ fn report(session: &Session, differences: &[Difference]) {
     }
 }
 
-fn expect(session: &Session, wanted: &Wanted<'_>, pom: &Pom) -> Result<Expect> {
+/// Checks a distribution against the table. PySpark has a version of its own, which the sources say.
+///
+/// # Errors
+/// All that is not as the table says.
+pub(super) fn check(session: &Session, wanted: &Wanted<'_>, dist: &Utf8Path, pyspark: String) -> Result<()> {
+    let problems = dist::check(dist, &expect(session, wanted, pyspark)?)?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    bail!(
+        "the distribution of Spark {} is not what docker/versions.toml says: {}{lines}\nit lies in {dist}",
+        wanted.version,
+        count(problems.len(), "problem")
+    );
+}
+
+fn expect(session: &Session, wanted: &Wanted<'_>, pyspark: String) -> Result<Expect> {
     let stager = session.stager();
     let version = |name: &str| wanted.expected(&stager, name);
     Ok(Expect {
         spark: wanted.version.clone(),
-        pyspark: pom.pyspark.clone(),
+        pyspark,
         scala: wanted.spark.scala.clone(),
         hadoop: version("hadoop")?,
         aws_sdk: version("aws-sdk")?,

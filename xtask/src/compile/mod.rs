@@ -68,6 +68,8 @@ struct Patch {
 pub(crate) struct Compiled {
     /// Version of Spark.
     pub(crate) version: String,
+    /// The version that PySpark gives itself.
+    pub(crate) pyspark: String,
     /// Archive or tree, with its digest.
     pub(crate) source: String,
     /// Names of the patches, in the order in which they were applied.
@@ -283,8 +285,11 @@ pub(crate) fn builders<'a>(session: &'a Session, images: &[&Image]) -> Result<Ve
 pub(crate) fn ensure(session: &Session, image: &Image, args: &CompileArgs) -> Result<()> {
     let stager = session.stager();
     let Some(wanted) = Wanted::of_image(&stager, image)? else { return Ok(()) };
-    if wanted.kept(&stager)?.is_some() && !args.recompile {
-        return Ok(());
+    if let Some((home, compiled)) = wanted.kept(&stager)?
+        && !args.recompile
+    {
+        // The table may have changed since: versions that are checked and do not go into the compile.
+        return keep::check(session, &wanted, &home.files_folder(), compiled.pyspark);
     }
     build_builder(session, &wanted)?;
     run::compile(session, &wanted, args)
