@@ -18,9 +18,10 @@ use assemble::{
 use blob::Digest;
 use camino::Utf8PathBuf;
 use catalog::{Decision, Image, ImageRef, Inputs, Plan, Planned, Record};
+use checkout::records::{Built, Records, Seen};
+use store::Store;
 
 use crate::{
-    records::{Built, Records, Seen},
     report::{
         progress::{Board, Step},
         text::{bytes, duration},
@@ -185,7 +186,8 @@ impl Builder<'_> {
         let begin = Instant::now();
         let waiting = |holder: &str| self.board.say(&format!("waiting   {name} is being built by {holder}"));
         // Kept to the end: whoever waits to build the image begins its log anew.
-        let _guard = self.records.lock(image, &machine.cancel, &waiting)?;
+        let _guard =
+            Store::open(self.records.folder())?.lock(&image.reference.file_name(), &machine.cancel, &waiting)?;
         let parents = lock(&shared.digests).clone();
         // Another run may have built it while this one waited for it; and its parents may have come out as before.
         let record = self.records.get(image).filter(|built| built.is_there(&self.layout));

@@ -7,11 +7,9 @@ mod build;
 mod cmd;
 mod compile;
 mod fetch;
-mod flags;
 mod images;
 mod interrupt;
 mod machine;
-mod records;
 mod report;
 mod resolve;
 mod runner;
@@ -25,6 +23,7 @@ mod workspace;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use command_line as flags;
 use flags::{Cli, Command};
 
 fn main() -> ExitCode {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use assemble::Layout;
-use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origins, Plan, Requests, Selection};
+use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origins, Plan, Requests};
+use checkout::records::Records;
 
 use crate::{
     build::Builder,
     compile::Wanted,
     fetch,
-    flags::{Global, OriginFlag, Select},
+    flags::{Global, OriginFlag},
     machine::{Machine, is_ci, is_locked, kept_folder},
-    records::Records,
     report::progress::Board,
     resolve,
     runner::Runner,
@@ -187,12 +187,6 @@ pub(crate) fn archives(plan: &Plan<'_>, locked: &LockedCatalog) -> Vec<String> {
     let blocked = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Blocked(_)));
     let keys = blocked.flat_map(|planned| locked.unresolved(planned.image));
     keys.filter(|key| matches!(key.parse(), Ok(Coordinate::Archive(_)))).collect()
-}
-
-impl From<&Select> for Selection {
-    fn from(select: &Select) -> Self {
-        Selection { images: select.images.clone(), sparks: select.spark.clone(), with: select.with.clone() }
-    }
 }
 
 /// The origins that were asked for; the table's choice for what nothing was said of.

@@ -1,50 +1,15 @@
-//! `list`: the images of the table, and what is built of them. Asks nobody and needs no lock.
+//! `list` with a Spark tree of the user's: [`checkout::list`] cannot read one. Without a tree it is the same.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use assemble::Layout;
-use serde_json::json;
 
 use crate::{
     flags::{Global, ListArgs},
-    records::Records,
-    report::text::{bytes, table},
     workspace::Workspace,
 };
 
 pub(crate) fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
-    let catalog = workspace.catalog()?;
-    let layout = Layout::open(workspace.layout()).ok();
-    let records = layout.as_ref().map(Records::of);
-    let built = |image: &catalog::Image| records.as_ref().and_then(|records| records.get(image));
-    if args.json {
-        let images: Vec<_> = catalog
-            .images()
-            .iter()
-            .map(|image| {
-                json!({
-                    "image": image.reference.to_string(),
-                    "also": image.also.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    "id": image.id,
-                    "spark": image.spark,
-                    "variant": image.variant,
-                    "group": image.group,
-                    "about": image.about,
-                    "parents": image.parents.values().map(ToString::to_string).collect::<Vec<_>>(),
-                    "digest": built(image).map(|built| built.record.manifest.to_string()),
-                })
-            })
-            .collect();
-        println!("{}", serde_json::to_string_pretty(&images)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let row = |image: &catalog::Image| {
-        let state = built(image).map_or_else(|| "-".to_owned(), |built| bytes(built.size));
-        vec![image.reference.to_string(), state, image.group.clone().unwrap_or_default(), image.about.clone()]
-    };
-    let rows: Vec<Vec<String>> = catalog.images().iter().map(row).collect();
-    print!("{}", table(&["IMAGE", "BUILT", "GROUP", "ABOUT"], &rows, &[1]));
-    Ok(ExitCode::SUCCESS)
+    checkout::list::run(&workspace, &workspace.catalog()?, args.json)
 }

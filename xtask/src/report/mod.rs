@@ -3,4 +3,5 @@
 pub(crate) mod built;
 pub(crate) mod plan;
 pub(crate) mod progress;
-pub(crate) mod text;
+
+pub(crate) use checkout::text;

@@ -43,24 +43,9 @@ pub enum Error {
         /// What was read.
         found: String,
     },
-    /// A blob of a layout whose bytes are not those that its name says.
-    #[error("blob {path} is damaged: expected {expected}, found {found}; remove it and build again")]
-    Damaged {
-        /// The blob's file.
-        path: Utf8PathBuf,
-        /// The size and digest in its descriptor.
-        expected: String,
-        /// The size and digest of its bytes.
-        found: String,
-    },
-    /// A folder or document that is no OCI image layout, or not one that is understood here.
-    #[error("{path} {reason}")]
-    Layout {
-        /// The folder or document.
-        path: Utf8PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A layout that cannot be read or written, or is damaged.
+    #[error(transparent)]
+    Layout(#[from] oci::Error),
     /// A tar or zip archive that cannot be read.
     #[error("archive {name}: {reason}")]
     Archive {
@@ -121,20 +106,10 @@ impl Error {
         let path = path.as_ref().to_owned();
         // A verifying reader reports a damaged blob through `io::Error`, since that is all a reader can report. It is
         // unpacked here, so that callers see the typed error whichever way the bytes were read.
-        move |source| match source.downcast::<Self>() {
-            Ok(error) => error,
+        move |source| match source.downcast::<oci::Error>() {
+            Ok(error) => Self::Layout(error),
             Err(source) => Self::Io { doing, path, source },
         }
-    }
-
-    /// A fault of the layout at `path`.
-    pub(crate) fn layout(path: impl AsRef<Utf8Path>, reason: impl Into<String>) -> Self {
-        Self::Layout { path: path.as_ref().to_owned(), reason: reason.into() }
-    }
-
-    /// A damaged blob.
-    pub(crate) fn damaged(path: &Utf8Path, expected: (Digest, u64), found: (Digest, u64)) -> Self {
-        Self::Damaged { path: path.to_owned(), expected: sized(expected), found: sized(found) }
     }
 }
 

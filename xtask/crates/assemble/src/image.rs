@@ -52,7 +52,7 @@ pub(crate) fn load(layout: &Layout, image: &Descriptor) -> Result<Loaded> {
     let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
     if layers != diff_ids {
         let reason = format!("contradicts its configuration: {layers} layers, {diff_ids} diff_ids");
-        return Err(Error::layout(layout.blob_path(&image.digest), reason));
+        return Err(oci::Error::layout(layout.blob_path(&image.digest), reason).into());
     }
     let tree = tree_of(layout, &manifest)?;
     Ok(Loaded { manifest, config, tree })

@@ -18,8 +18,6 @@ pub mod export;
 mod glob;
 mod image;
 mod layer;
-pub mod layout;
-pub mod oci;
 mod path;
 pub mod run;
 mod source;
@@ -33,5 +31,5 @@ pub use layer::{
     entry::Xattrs,
     tree::{Body, FileBody, Node, Tree},
 };
-pub use layout::Layout;
+pub use oci::{self, Layout, layout};
 pub use source::Source;

@@ -74,5 +74,5 @@ pub(super) fn store(layout: &Layout, key: &Digest, manifest: &Manifest, built: &
         }
     }
     let (image, layers, unused_args) = (built.image.clone(), built.layers.clone(), built.unused_args.clone());
-    layout.remember(&layout.memory("builds", key), &Memo { image, layers, unused_args, blobs })
+    Ok(layout.remember(&layout.memory("builds", key), &Memo { image, layers, unused_args, blobs })?)
 }

@@ -49,7 +49,7 @@ pub(crate) fn store(layout: &Layout, key: &Digest, digest: Digest, entries: &[En
 /// Remembers that this key, too, gave this blob.
 pub(crate) fn point(layout: &Layout, key: &Digest, digest: Digest) -> Result<()> {
     match Seen::now(layout, digest)? {
-        Some(seen) => layout.remember(&layout.memory("layers", key), &seen),
+        Some(seen) => Ok(layout.remember(&layout.memory("layers", key), &seen)?),
         // Somebody has removed the blob already. That is found by whoever needs it.
         None => Ok(()),
     }

@@ -102,7 +102,7 @@ fn a_damaged_blob_is_found_by_whoever_reads_it() {
     let error =
         export::export(&bench.layout, &built.image, Format::OciArchive, &[], &bench.folder.join("x.tar"), false);
     let error = error.unwrap_err();
-    assert!(matches!(&error, Error::Damaged { path: damaged, .. } if *damaged == path), "{error}");
+    assert!(matches!(&error, Error::Layout(oci::Error::Damaged { path: damaged, .. }) if *damaged == path), "{error}");
     assert!(
         error.to_string().contains(&format!("expected 2048 bytes of {}, found", built.layers[0].diff_id)),
         "{error}"
@@ -128,7 +128,7 @@ fn a_damaged_document_is_written_again() {
     let path = bench.layout.blob_path(&built.image.digest);
     damage(&path, |bytes| bytes[0] = b'[');
     let error = tree(&bench.layout, &built.image).unwrap_err();
-    assert!(matches!(&error, Error::Damaged { path: damaged, .. } if *damaged == path), "{error}");
+    assert!(matches!(&error, Error::Layout(oci::Error::Damaged { path: damaged, .. }) if *damaged == path), "{error}");
     bench.layout.discard(&built.image.digest).unwrap();
     assert_eq!(bench.build(DOCKERFILE).image, built.image);
     tree(&bench.layout, &built.image).unwrap();

@@ -27,7 +27,8 @@ pub struct Verified<R> {
 }
 
 impl<R: Read> Verified<R> {
-    pub(crate) fn new(inner: R, path: Utf8PathBuf, digest: Digest, size: u64) -> Self {
+    /// Wraps `inner`, whose bytes should be `size` bytes of `digest`; `path` is what an error calls it.
+    pub fn new(inner: R, path: Utf8PathBuf, digest: Digest, size: u64) -> Self {
         Self { inner, path, expected: (digest, size), hasher: Some(Hasher::new()) }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes in decimal units, as disks and networks are sold: `1.5 GB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -18,7 +18,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// A time as people say it: `0.3 s`, `12 s`, `3 min 04 s`.
-pub(crate) fn duration(elapsed: Duration) -> String {
+pub fn duration(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
     if seconds < 9.95 {
         format!("{seconds:.1} s")
@@ -30,12 +30,12 @@ pub(crate) fn duration(elapsed: Duration) -> String {
 }
 
 /// `1 image`, `2 images`.
-pub(crate) fn count(n: usize, noun: &str) -> String {
+pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// Rows with aligned columns; the columns in `right` are aligned at their right edge. The last column is not padded.
-pub(crate) fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+pub fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
     let header: Vec<String> = header.iter().map(ToString::to_string).collect();
     let width =
         |column: usize| std::iter::once(&header).chain(rows).map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -1,6 +1,11 @@
 //! The command line. Declarations only: what a flag does stands in the command's own file.
+//!
+//! Both binaries parse with it, so that help, suggestions and errors are the same whichever of them answers.
+
+#![expect(missing_docs, reason = "a comment on a declaration is the help that users read")]
 
 use camino::Utf8PathBuf;
+use catalog::Selection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Custom Apache Spark images from one version table.
@@ -14,51 +19,57 @@ First steps:
 
 Registries are found in the configuration of Maven, pip and apt, or given in one variable:
   SPARK_IMAGES_REGISTRIES='maven=URL pypi=URL debian=URL'")]
-pub(crate) struct Cli {
+pub struct Cli {
     #[command(flatten)]
-    pub(crate) global: Global,
+    pub global: Global,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 /// What every command understands.
 #[derive(Debug, Clone, Args, Default)]
-pub(crate) struct Global {
+pub struct Global {
     /// Where packages come from: `maven=URL`, `pypi=URL` or `debian=URL`. Repeat it for mirrors, the first that has a
     /// file wins
     #[arg(long, value_name = "KIND=URL", global = true, help_heading = "Everywhere")]
-    pub(crate) registry: Vec<String>,
+    pub registry: Vec<String>,
     /// A folder of further image folders, outside of this repository
     #[arg(id = "image-folders", long = "images", value_name = "DIR", global = true, help_heading = "Everywhere")]
-    pub(crate) images: Vec<Utf8PathBuf>,
+    pub images: Vec<Utf8PathBuf>,
     /// A Spark source tree of your own (a fork, a patched one): compiled in the place of the version of its line. Its
     /// images carry its own version, and tags that end in `-src.HASH`
     #[arg(long, value_name = "DIR", global = true, help_heading = "Everywhere")]
-    pub(crate) source_dir: Option<Utf8PathBuf>,
+    pub source_dir: Option<Utf8PathBuf>,
     /// Refuse to change docker/versions.lock: a stale lock is an error. The default where CI=true
     #[arg(long, global = true, help_heading = "Everywhere")]
-    pub(crate) locked: bool,
+    pub locked: bool,
     /// Never open a connection: all that is needed must be in the store
     #[arg(long, global = true, help_heading = "Everywhere")]
-    pub(crate) offline: bool,
+    pub offline: bool,
 }
 
 /// Which images.
 #[derive(Debug, Args, Default)]
-pub(crate) struct Select {
+pub struct Select {
     /// Images: an id (`custom`), a name (`spark-k8s`), a name with its tag, or a prefix with `*`. All, if none is named
     #[arg(value_name = "IMAGE")]
-    pub(crate) images: Vec<String>,
+    pub images: Vec<String>,
     /// Only this Spark version or line (`3.5.7`, `3.5`)
     #[arg(long, value_name = "VERSION")]
-    pub(crate) spark: Vec<String>,
+    pub spark: Vec<String>,
     /// Switch a group on: `gpu`
     #[arg(long, value_name = "GROUP")]
-    pub(crate) with: Vec<String>,
+    pub with: Vec<String>,
+}
+
+impl From<&Select> for Selection {
+    fn from(select: &Select) -> Self {
+        Self { images: select.images.clone(), sparks: select.spark.clone(), with: select.with.clone() }
+    }
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Build images: base, custom, wrapper, layers, runtime
     BuildLayers(BuildLayers),
     /// Compile Spark from source and build its custom image
@@ -96,39 +107,39 @@ Examples:
   cargo xtask build-layers                          all images, both Spark versions, without the group gpu
   cargo xtask build-layers runtime --spark 3.5.7    the runtime images of one version and all below them
   cargo xtask build-layers --plan --why             what would be built, and the reason for each image")]
-pub(crate) struct BuildLayers {
+pub struct BuildLayers {
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub select: Select,
     #[command(flatten)]
-    pub(crate) origin: OriginArgs,
+    pub origin: OriginArgs,
     #[command(flatten)]
-    pub(crate) compile: CompileArgs,
+    pub compile: CompileArgs,
     /// Show what would be built and build nothing
     #[arg(long, visible_alias = "dry-run")]
-    pub(crate) plan: bool,
+    pub plan: bool,
     /// Give the reason for each image
     #[arg(long)]
-    pub(crate) why: bool,
+    pub why: bool,
     /// Images that are built side by side; by default as many as there are processors
     #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    pub jobs: Option<std::num::NonZeroUsize>,
     /// What a `RUN --mount=type=secret,id=ID` may read: `id=ID,src=FILE` or `id=ID,env=NAME`. Repeat it for more
     #[arg(long, value_name = "SECRET")]
-    pub(crate) secret: Vec<String>,
+    pub secret: Vec<String>,
     /// Print the result as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct OriginArgs {
+pub struct OriginArgs {
     /// Where Spark comes from; without it, what the table says
     #[arg(long, value_enum, value_name = "ORIGIN")]
-    pub(crate) origin: Option<OriginFlag>,
+    pub origin: Option<OriginFlag>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OriginFlag {
+pub enum OriginFlag {
     /// The official release with its Hadoop replaced: minutes
     Release,
     /// Compiled from the source archive, or from the tree of --source-dir: an hour, once
@@ -146,18 +157,18 @@ Examples:
   cargo xtask build-custom 3.5.7                        compile the source archive, build the image
   cargo xtask build-custom 3.5.7 --origin release       do not compile: lay the official release out
   cargo xtask build-custom --source-dir ../spark        compile a tree of your own; its pom says the version")]
-pub(crate) struct BuildCustom {
+pub struct BuildCustom {
     /// Spark version; with --source-dir the one of the tree
-    pub(crate) spark: Option<String>,
+    pub spark: Option<String>,
     /// Where Spark comes from
     #[arg(long, value_enum, value_name = "ORIGIN", default_value = "source")]
-    pub(crate) origin: OriginFlag,
+    pub origin: OriginFlag,
     #[command(flatten)]
-    pub(crate) compile: CompileArgs,
+    pub compile: CompileArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EngineFlag {
+pub enum EngineFlag {
     /// The sandbox: no engine, no root
     Embedded,
     /// Docker
@@ -168,34 +179,34 @@ pub(crate) enum EngineFlag {
 
 /// How Spark is compiled, where that has to be done.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct CompileArgs {
+pub struct CompileArgs {
     /// Where the compile runs: in the sandbox of this program, or in a container
     #[arg(long, value_enum, value_name = "ENGINE", default_value = "embedded")]
-    pub(crate) compile_in: EngineFlag,
+    pub compile_in: EngineFlag,
     /// Compile what is kept already once more, and say in what the two differ. The kept one stays
     #[arg(long)]
-    pub(crate) recompile: bool,
+    pub recompile: bool,
     /// Threads of Maven: modules that do not need each other are compiled side by side, each with memory of its own
     #[arg(long, value_name = "N")]
-    pub(crate) compile_jobs: Option<std::num::NonZeroUsize>,
+    pub compile_jobs: Option<std::num::NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
+pub struct PlanArgs {
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub select: Select,
     #[command(flatten)]
-    pub(crate) origin: OriginArgs,
+    pub origin: OriginArgs,
     /// Print the plan as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArgs {
+pub struct ListArgs {
     /// Print the list as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -205,27 +216,27 @@ A lock that answers the table is left as it is: versions never move by themselve
   cargo xtask lock --update pandas      look again for one Maven artifact, Python project or Debian package
   cargo xtask lock --update debian      take the security updates of all Debian packages
   cargo xtask lock --check              fail if the lock does not answer the table; asks nobody")]
-pub(crate) struct LockArgs {
+pub struct LockArgs {
     /// Look again for this name, or for all of `maven`, `pypi`, `debian`, `unresolved`
     #[arg(long, value_name = "NAME")]
-    pub(crate) update: Vec<String>,
+    pub update: Vec<String>,
     /// Only say whether the lock answers the table
     #[arg(long, conflicts_with = "update")]
-    pub(crate) check: bool,
+    pub check: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The folder holds all that the Dockerfile copies; the command prints the `docker build` that goes with it.
   cargo xtask stage spark-k8s:3.5.7-hadoop3.4.2 -o /tmp/context")]
-pub(crate) struct StageArgs {
+pub struct StageArgs {
     /// The image
-    pub(crate) image: String,
+    pub image: String,
     /// Folder to write; it must not exist or be empty
     #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Utf8PathBuf,
+    pub output: Utf8PathBuf,
     #[command(flatten)]
-    pub(crate) origin: OriginArgs,
+    pub origin: OriginArgs,
 }
 
 #[derive(Debug, Args)]
@@ -235,31 +246,31 @@ Where there is a network, and this Spark was compiled once:
 Where there is none, in a checkout of the same commit:
   cargo xtask vendor --in spark-3.5.7-vendor.tar
   cargo xtask build-custom 3.5.7 --offline")]
-pub(crate) struct VendorArgs {
+pub struct VendorArgs {
     /// Spark version; with --source-dir the one of the tree
     #[arg(conflicts_with = "input")]
-    pub(crate) spark: Option<String>,
+    pub spark: Option<String>,
     /// File to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "input")]
-    pub(crate) output: Option<Utf8PathBuf>,
+    pub output: Option<Utf8PathBuf>,
     /// Take over what such a file holds
     #[arg(long = "in", id = "input", value_name = "FILE", conflicts_with = "output")]
-    pub(crate) input: Option<Utf8PathBuf>,
+    pub input: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With `--origin source` the image that compiles is fetched as well. What Maven needs is not known before it runs:
 `cargo xtask vendor` carries that.")]
-pub(crate) struct FetchArgs {
+pub struct FetchArgs {
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub select: Select,
     #[command(flatten)]
-    pub(crate) origin: OriginArgs,
+    pub origin: OriginArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
+pub enum ExportFormat {
     /// A folder in the OCI image layout
     OciDir,
     /// The same as one tar
@@ -273,70 +284,70 @@ pub(crate) enum ExportFormat {
 Examples:
   cargo xtask export spark-k8s-runtime:3.5-3.5.7 --format docker-archive -o spark.tar && docker load -i spark.tar
   cargo xtask export spark-k8s-runtime:3.5-3.5.7 --format oci-archive -o spark.tar && skopeo inspect oci-archive:spark.tar")]
-pub(crate) struct ExportArgs {
+pub struct ExportArgs {
     /// The image
-    pub(crate) image: String,
+    pub image: String,
     /// What is written
     #[arg(long, value_enum)]
-    pub(crate) format: ExportFormat,
+    pub format: ExportFormat,
     /// File or folder to write
     #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Utf8PathBuf,
+    pub output: Utf8PathBuf,
     /// Replace what stands there
     #[arg(long)]
-    pub(crate) force: bool,
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct SmokeArgs {
+pub struct SmokeArgs {
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub select: Select,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
-    pub(crate) junit: Option<Utf8PathBuf>,
+    pub junit: Option<Utf8PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Images that are tested side by side
     #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    pub jobs: Option<std::num::NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub struct RunArgs {
     /// The image
-    pub(crate) image: String,
+    pub image: String,
     /// User that the command runs as: a name or a number, with a group after `:`. The image's own, if left out
     #[arg(long, value_name = "USER[:GROUP]")]
-    pub(crate) user: Option<String>,
+    pub user: Option<String>,
     /// Let the command use the network of this machine
     #[arg(long)]
-    pub(crate) network: bool,
+    pub network: bool,
     /// Mount a folder of this machine: `SOURCE:TARGET`, read-only with `:ro` behind it
     #[arg(long, value_name = "SOURCE:TARGET[:ro]")]
-    pub(crate) volume: Vec<String>,
+    pub volume: Vec<String>,
     /// Set a variable
     #[arg(long, short, value_name = "NAME=VALUE")]
-    pub(crate) env: Vec<String>,
+    pub env: Vec<String>,
     /// The command; the image's own, if left out
     #[arg(last = true, value_name = "CMD")]
-    pub(crate) command: Vec<String>,
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ShellArgs {
+pub struct ShellArgs {
     /// The image
-    pub(crate) image: String,
+    pub image: String,
     /// User that the shell runs as
     #[arg(long, value_name = "USER[:GROUP]")]
-    pub(crate) user: Option<String>,
+    pub user: Option<String>,
     /// Let the shell use the network of this machine
     #[arg(long)]
-    pub(crate) network: bool,
+    pub network: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
+pub enum StoreCommand {
     /// Read every fetched file and every built layer again and compare with its digest
     Verify {
         /// Take damaged files away, so that the next run fetches or builds them again
@@ -348,10 +359,10 @@ pub(crate) enum StoreCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DocsArgs {
+pub struct DocsArgs {
     /// Only say what would change, and fail if anything would
     #[arg(long)]
-    pub(crate) check: bool,
+    pub check: bool,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>. A blob gets its name only when it is whole
 //! and synced; `index.json` is replaced under a lock, so that several processes may tag images at once. Beside what the
-//! specification names, a folder `.assemble` holds what this crate remembers of layers; it may be removed at any time.
+//! specification names, a folder `.assemble` holds what its users remember of layers; it may be removed at any time.
 //!
 //! This module does not know what a layer is made of.
 
@@ -24,8 +24,8 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use verify::{Fault, Verified};
 
 use crate::{
+    documents::{Descriptor, ImageConfig, Index, LayoutHeader, Manifest, REF_NAME, media_type},
     error::{Error, Result},
-    oci::{Descriptor, ImageConfig, Index, LayoutHeader, Manifest, REF_NAME, media_type},
 };
 
 /// JSON documents of images are small; one that is larger is not read into memory.
@@ -187,14 +187,20 @@ impl Layout {
         }
     }
 
-    /// A blob that is being written, in a place from which it can be renamed into the layout.
-    pub(crate) fn pending(&self) -> Result<Pending> {
+    /// A blob that is being written, in a place from which it can be renamed into the layout: see [`Layout::adopt`].
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn pending(&self) -> Result<Pending> {
         let folder = self.private()?.join("pending");
         Pending::new_in(&folder).map_err(Error::io("making a file in", folder))
     }
 
-    /// Gives a written blob its name.
-    pub(crate) fn adopt(&self, pending: Pending) -> Result<(Digest, u64)> {
+    /// Gives a written blob its name: its digest. Returns that and its size.
+    ///
+    /// # Errors
+    /// It cannot be synced or renamed.
+    pub fn adopt(&self, pending: Pending) -> Result<(Digest, u64)> {
         let path = self.blob_path(&pending.written().0);
         pending.commit(&path, 0o444).map_err(Error::io("writing", path))
     }
@@ -208,18 +214,21 @@ impl Layout {
     }
 
     /// Where something is remembered: `kind` and the digest of what it is about.
-    pub(crate) fn memory(&self, kind: &str, about: &Digest) -> Utf8PathBuf {
+    pub fn memory(&self, kind: &str, about: &Digest) -> Utf8PathBuf {
         self.root.join(".assemble").join(kind).join(format!("{}.json", about.hex()))
     }
 
     /// What is remembered there; nothing if it is missing or makes no sense.
-    pub(crate) fn recall<T: DeserializeOwned>(&self, memory: &Utf8Path) -> Option<T> {
+    pub fn recall<T: DeserializeOwned>(&self, memory: &Utf8Path) -> Option<T> {
         parse(memory, &fs::read(memory).ok()?).ok()
     }
 
     /// Remembers something. It appears whole or not at all, but nobody waits for the disk: after a power failure it may
     /// be gone or make no sense, and is then made again.
-    pub(crate) fn remember<T: Serialize>(&self, memory: &Utf8Path, document: &T) -> Result<()> {
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn remember<T: Serialize>(&self, memory: &Utf8Path, document: &T) -> Result<()> {
         let failed = |error| Error::io("writing", memory)(error);
         let folder = self.private()?.join("pending");
         fs::create_dir_all(&folder).map_err(failed)?;
@@ -232,11 +241,14 @@ impl Layout {
         file.persist(memory).map_err(|error| failed(error.error)).map(|_| ())
     }
 
-    /// The folder for what this crate remembers, and for what is not finished.
+    /// The folder for what is remembered, and for what is not finished.
     ///
     /// Files that a killed process left unfinished are removed by the first that finds nobody else at work: everybody
     /// who writes holds a shared lock, and who can have it alone for a moment is alone.
-    pub(crate) fn private(&self) -> Result<Utf8PathBuf> {
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn private(&self) -> Result<Utf8PathBuf> {
         let folder = self.root.join(".assemble");
         if self.in_use.get().is_none() {
             fs::create_dir_all(&folder).map_err(Error::io("making the folder", &folder))?;
@@ -288,7 +300,10 @@ impl Layout {
 
     /// The right to write the layer with this key, held until the file is dropped. Waits for whoever writes it now, so
     /// that images which are built side by side do not write the same layer twice.
-    pub(crate) fn lock_layer(&self, key: &Digest) -> Result<File> {
+    ///
+    /// # Errors
+    /// The file that stands for the right cannot be made or locked.
+    pub fn lock_layer(&self, key: &Digest) -> Result<File> {
         let folder = self.private()?.join("writing");
         fs::create_dir_all(&folder).map_err(Error::io("making the folder", &folder))?;
         let path = folder.join(key.hex());
@@ -325,8 +340,11 @@ fn parse<T: DeserializeOwned>(path: &Utf8Path, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| Error::layout(path, format!("cannot be understood: {error}")))
 }
 
-/// The bytes of a document. All maps are sorted, so they depend on the content alone.
-pub(crate) fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>> {
+/// The bytes of a document. Where all its maps are sorted, as those of this crate are, they depend on its content alone.
+///
+/// # Errors
+/// It has no form in JSON.
+pub fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(document).map_err(|error| Error::io("writing", "a document")(error.into()))
 }
 
