@@ -36,12 +36,24 @@ git clone --quiet --no-hardlinks "$source_tree" "$work/clone"
 cd "$work/clone"
 mkdir "$work/home"
 
+say "cargo xtask list, before anything else is compiled"
+"${clean[@]}" HOME="$work/home" cargo xtask list > "$work/list"
+if [ -e target/debug/xtask ]; then
+  echo "a list needed the whole of xtask"
+  exit 1
+fi
 say "cargo xtask build-layers"
 "${clean[@]}" HOME="$work/home" cargo xtask build-layers
 say "once more: nothing to do"
 again=$("${clean[@]}" HOME="$work/home" cargo xtask build-layers --json)
 if grep -q '"state": "built"' <<< "$again"; then
   echo "the second build built something: $again"
+  exit 1
+fi
+front=$("${clean[@]}" HOME="$work/home" cargo xtask list)
+diff <(echo "$front") <("${clean[@]}" HOME="$work/home" ./target/debug/xtask list)
+if [ "$front" = "$(cat "$work/list")" ]; then
+  echo "the list is the same as before anything was built"
   exit 1
 fi
 "${clean[@]}" HOME="$work/home" cargo xtask store verify

@@ -53,5 +53,13 @@ fn hand_over() -> anyhow::Error {
 fn run(cargo: &OsString, quiet: bool) -> Process {
     let mut process = Process::new(cargo);
     process.arg("run").args(quiet.then_some("--quiet")).args(["--package", "xtask", "--"]).args(args_os().skip(1));
+    // What cargo says of this package to a program that it runs. Build scripts ask for these variables (that of ring does),
+    // and with other values than in a plain `cargo build` half of xtask would be compiled again.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text == "CARGO" || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            process.env_remove(name);
+        }
+    }
     process
 }

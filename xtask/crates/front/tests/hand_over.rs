@@ -63,6 +63,18 @@ fn arguments_and_folder_arrive_as_they_are() {
     assert_eq!(cargos.trim_start_matches("<--quiet>\n"), "<--package>\n<xtask>\n");
 }
 
+/// Else the same crates are compiled again by each `cargo xtask` after a `cargo build`, and by the next one after that.
+#[test]
+fn what_cargo_says_of_front_does_not_reach_the_next_cargo() {
+    let bench = Bench::new("env");
+    let output = bench.command(&["plan"]).env("CARGO_PKG_NAME", "front").env("CARGO_HOME", "/home").output().unwrap();
+    let names: Vec<&str> = text(&output.stdout).lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let of_front =
+        |name: &&&str| **name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    assert_eq!(names.iter().filter(of_front).collect::<Vec<_>>(), Vec::<&&str>::new());
+    assert!(names.contains(&"CARGO_HOME"), "{names:?}");
+}
+
 #[test]
 fn input_and_output_are_its_own() {
     let bench = Bench::new("cat; echo said >&2");
