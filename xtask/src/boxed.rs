@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use assemble::{Layout, oci::ImageConfig};
 use blob::Digest;
-use catalog::Image;
+use catalog::{Catalog, Image, Platform};
 use sandbox::{Cancel, Identity, Outcome, Root, Sandbox, Spec};
 
 use store::Store;
@@ -17,6 +17,7 @@ use store::Store;
 use crate::{
     images::not_built,
     machine::{kept_folder, store_folder},
+    platform::{foreign, label, oci},
     workspace::Workspace,
 };
 
@@ -35,10 +36,17 @@ pub(crate) struct Boxed {
 
 impl Boxed {
     /// Unpacks the layers of an image, unless they are unpacked already.
-    pub(crate) fn open(workspace: &Workspace, image: &Image) -> Result<Self> {
-        let layout = Layout::open(workspace.layout()).with_context(|| not_built(image))?;
-        let name = image.reference.to_string();
-        let found = layout.lookup(&name)?.with_context(|| not_built(image))?;
+    ///
+    /// # Errors
+    /// It is not built for this platform, or this machine cannot run programs of it.
+    pub(crate) fn open(workspace: &Workspace, catalog: &Catalog, image: &Image, platform: Platform) -> Result<Self> {
+        let not_built = || not_built(catalog, image, platform);
+        let layout = Layout::open(workspace.layout()).with_context(not_built)?;
+        let found = layout.lookup_for(&image.reference.to_string(), &oci(platform))?.with_context(not_built)?;
+        let name = label(catalog, platform, image);
+        if let Some(why) = foreign(platform) {
+            bail!("{name} cannot be run: {why}");
+        }
         let manifest = layout.manifest(&found)?;
         let config = layout.config(&manifest)?;
         let sandbox = Sandbox::open(&kept_folder(workspace, &Store::open(store_folder()?)?).join("sandbox"))?;

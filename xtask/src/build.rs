@@ -3,7 +3,7 @@
 mod log;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -12,7 +12,6 @@ use std::{
 use anyhow::{Context as _, Error, Result};
 use assemble::{
     BuiltLayer, Context, Layout, Origin, Platform,
-    oci::Descriptor,
     run::{Network, Running, Secret},
 };
 use blob::Digest;
@@ -22,6 +21,7 @@ use checkout::records::{Built, Records, Seen};
 use store::Store;
 
 use crate::{
+    platform::oci,
     report::{
         progress::{Board, Step},
         text::{bytes, duration},
@@ -41,8 +41,10 @@ pub(crate) struct Builder<'a> {
     pub(crate) stager: Stager<'a>,
     pub(crate) layout: Layout,
     pub(crate) records: Records,
-    /// The layout's names, as they were when the plan was made.
-    pub(crate) tags: BTreeMap<String, Descriptor>,
+    /// The manifests that the layout's names stand for, as they were when the plan was made.
+    pub(crate) names: BTreeMap<String, BTreeSet<Digest>>,
+    /// The images that are there for other platforms, of what they would be made of now: they keep their names.
+    pub(crate) elsewhere: Vec<(Platform, BTreeSet<ImageRef>)>,
     pub(crate) board: &'a Board,
     /// Layers of one image that are written side by side.
     pub(crate) layer_jobs: usize,
@@ -76,6 +78,7 @@ pub(crate) enum Fate {
 /// An image and what became of it.
 #[derive(Debug)]
 pub(crate) struct Finished<'a> {
+    pub(crate) platform: catalog::Platform,
     pub(crate) image: &'a Image,
     pub(crate) fate: Fate,
     pub(crate) elapsed: Duration,
@@ -102,7 +105,7 @@ impl Builder<'_> {
 
     fn is_tagged(&self, image: &Image, built: &Built) -> bool {
         let mut names = image.references().map(ToString::to_string);
-        names.all(|name| self.tags.get(&name).is_some_and(|found| found.digest == built.record.manifest))
+        names.all(|name| self.names.get(&name).is_some_and(|found| found.contains(&built.record.manifest)))
     }
 
     /// Builds what the plan says.
@@ -154,20 +157,20 @@ impl Builder<'_> {
                 _ => Fate::Interrupted,
             };
             let elapsed = elapsed.get(&index).copied().unwrap_or_default();
-            finished.push(Finished { image: planned.image, fate, elapsed });
+            finished.push(Finished { platform: plan.platform, image: planned.image, fate, elapsed });
         }
         finished
     }
 
     fn log_path(&self, image: &Image) -> Utf8PathBuf {
         let name = image.reference.file_name();
-        self.stager.workspace.logs().join(format!("build-{name}.log"))
+        self.stager.workspace.logs().join(self.stager.platform.folder()).join(format!("build-{name}.log"))
     }
 
     fn stage(&self, planned: &Planned<'_>, index: usize, shared: &Shared<'_>) -> Result<()> {
         let image = planned.image;
         let prepared = self.prepare.map_or(Ok(()), |prepare| prepare(image));
-        let step = self.board.step(&image.reference.to_string(), "staging");
+        let step = self.board.step(&self.stager.label(image), "staging");
         let context = prepared.and_then(|()| self.stager.context(image, |what| step.now(what)));
         let context = context.inspect_err(|error| {
             let log = Log::begin(self.log_path(image));
@@ -181,7 +184,7 @@ impl Builder<'_> {
 
     fn assemble<'p>(&self, planned: &Planned<'p>, index: usize, shared: &Shared<'p>) -> Result<Fate> {
         let image = planned.image;
-        let name = image.reference.to_string();
+        let name = self.stager.label(image);
         let machine = self.stager.machine;
         let begin = Instant::now();
         let waiting = |holder: &str| self.board.say(&format!("waiting   {name} is being built by {holder}"));
@@ -221,6 +224,7 @@ impl Builder<'_> {
     fn begin_log(&self, planned: &Planned<'_>) -> Log {
         let log = Log::begin(self.log_path(planned.image));
         log.line(format_args!("image {}", planned.image.reference));
+        log.line(format_args!("platform {}", self.stager.platform));
         log.line(format_args!("Dockerfile {}", planned.image.dockerfile));
         if let Decision::Build(reasons) = &planned.decision {
             for reason in reasons {
@@ -253,6 +257,7 @@ impl Builder<'_> {
             secrets: &self.secrets,
             output: &output,
         };
+        let platform = oci(self.stager.platform);
         let request = assemble::Request {
             dockerfile: &text,
             name: &image.dockerfile,
@@ -262,7 +267,7 @@ impl Builder<'_> {
             images: &BTreeMap::new(),
             labels: &labels,
             epoch: table.epoch,
-            platform: &Platform { os: "linux".into(), architecture: table.debian.architecture.clone(), variant: None },
+            platform: &platform,
             jobs: self.layer_jobs,
             running: Some(&running),
         };
@@ -281,8 +286,11 @@ impl Builder<'_> {
                     .with_context(|| format!("looking at {}", layer.diff_id))?,
             );
         }
+        let keep = |other: &Platform| {
+            self.elsewhere.iter().any(|(there, current)| there.takes(other) && current.contains(&image.reference))
+        };
         for reference in image.references() {
-            self.layout.tag(&reference.to_string(), &built.image)?;
+            self.layout.tag_for(&reference.to_string(), &platform, &built.image, keep)?;
         }
         let size_of = |layers: &mut dyn Iterator<Item = &BuiltLayer>| layers.map(|layer| layer.descriptor.size).sum();
         let size = size_of(&mut built.layers.iter());

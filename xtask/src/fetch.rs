@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs::File};
 
 use anyhow::{Context as _, Result, bail};
-use catalog::{Artifact, Coordinate, Image, LockedCatalog};
+use catalog::{Artifact, Coordinate, Image, LockedCatalog, Platform};
 use store::{FetchOptions, Wanted, fetch};
 
 use crate::{
@@ -16,12 +16,13 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The artifacts that these images need, each once.
-pub(crate) fn needed<'a>(locked: &'a LockedCatalog, images: &[&Image]) -> Vec<&'a Artifact> {
+/// The artifacts that these images, each for its platform, need; each once.
+pub(crate) fn needed<'a>(locked: &'a LockedCatalog, images: &[(Platform, &Image)]) -> Vec<&'a Artifact> {
     let mut needed: BTreeMap<&Coordinate, &Artifact> = BTreeMap::new();
-    for image in images {
-        for stage in locked.stages(image) {
-            needed.extend(locked.artifacts(image, stage).into_iter().map(|artifact| (&artifact.id, artifact)));
+    for &(platform, image) in images {
+        for stage in locked.stages(platform, image) {
+            needed
+                .extend(locked.artifacts(platform, image, stage).into_iter().map(|artifact| (&artifact.id, artifact)));
         }
     }
     needed.into_values().collect()

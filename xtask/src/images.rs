@@ -1,7 +1,9 @@
 //! Commands about one built image.
 
-use anyhow::{Result, bail};
-use catalog::{Catalog, Image, Selection};
+use anyhow::{Error, Result, bail};
+use catalog::{Catalog, Image, Platform, Selection};
+
+use crate::platform::{flag, label};
 
 /// The one image that `name` means.
 pub(crate) fn one<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Image> {
@@ -16,7 +18,15 @@ pub(crate) fn one<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Image> {
     }
 }
 
+/// The platform that a command about one image is for.
+pub(crate) fn one_platform(catalog: &Catalog, asked: Option<&String>) -> Result<Platform> {
+    let asked: Vec<String> = asked.into_iter().cloned().collect();
+    let platforms = catalog.table.platforms(&asked).map_err(Error::msg)?;
+    Ok(platforms.first().copied().unwrap_or_else(|| catalog.table.default_platform()))
+}
+
 /// What to say when an image is not there.
-pub(crate) fn not_built(image: &Image) -> String {
-    format!("{0} is not built\nto build it: cargo xtask build-layers {0}", image.reference)
+pub(crate) fn not_built(catalog: &Catalog, image: &Image, platform: Platform) -> String {
+    let (label, flag) = (label(catalog, platform, image), flag(catalog, platform));
+    format!("{label} is not built\nto build it: cargo xtask build-layers {}{flag}", image.reference)
 }

@@ -10,6 +10,7 @@ mod fetch;
 mod images;
 mod interrupt;
 mod machine;
+mod platform;
 mod report;
 mod resolve;
 mod runner;

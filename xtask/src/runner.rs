@@ -8,9 +8,10 @@ use std::{
 use assemble::run::{Command, Ended, Mount, RunnerError};
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
+use catalog::Platform;
 use sandbox::{Identity, Layers, Network, Output, Sandbox, Spec, Status};
 
-use crate::{boxed::until_interrupted, interrupt};
+use crate::{boxed::until_interrupted, interrupt, platform::foreign};
 
 /// The host name that commands see: BuildKit's, since what a command writes may hold it.
 const HOST_NAME: &str = "buildkitsandbox";
@@ -23,6 +24,8 @@ pub(crate) struct Runner {
     folder: Utf8PathBuf,
     opened: OnceLock<Opened>,
     opening: Mutex<()>,
+    /// Why this machine cannot run what is to be run.
+    foreign: Option<String>,
     #[cfg(test)]
     pub(crate) beside: Vec<sandbox::Mount>,
 }
@@ -33,18 +36,22 @@ struct Opened {
 }
 
 impl Runner {
-    /// A runner whose unpacked layers and scratch files lie below `folder`.
-    pub(crate) fn new(folder: Utf8PathBuf) -> Self {
+    /// A runner of programs of `platform`, whose unpacked layers and scratch files lie below `folder`.
+    pub(crate) fn new(folder: Utf8PathBuf, platform: Platform) -> Self {
         Self {
             folder,
             opened: OnceLock::new(),
             opening: Mutex::default(),
+            foreign: foreign(platform),
             #[cfg(test)]
             beside: Vec::new(),
         }
     }
 
     fn open(&self) -> Result<&Opened, RunnerError> {
+        if let Some(why) = &self.foreign {
+            return Err(why.clone().into());
+        }
         let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = self.opened.get() {
             return Ok(opened);

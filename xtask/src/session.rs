@@ -1,18 +1,19 @@
 //! What nearly every command begins with: the checked table, its lock, the selected images, this machine.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use assemble::Layout;
-use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origins, Plan, Requests};
+use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origins, Plan, Platform, Requests};
 use checkout::records::Records;
 
 use crate::{
-    build::Builder,
+    build::{Builder, Finished},
     compile::Wanted,
     fetch,
     flags::{Global, OriginFlag},
     machine::{Machine, is_ci, is_locked, kept_folder},
+    platform,
     report::progress::Board,
     resolve,
     runner::Runner,
@@ -89,9 +90,15 @@ impl Session {
         }
     }
 
-    /// What stages the images of this run.
+    /// The platforms that a command is about.
+    pub(crate) fn platforms(&self, asked: &[String]) -> Result<Vec<Platform>> {
+        self.catalog().table.platforms(asked).map_err(Error::msg)
+    }
+
+    /// What stages the images of this run, for the platform that is meant without a word.
     pub(crate) fn stager(&self) -> Stager<'_> {
-        Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked }
+        let platform = self.catalog().table.default_platform();
+        Stager { workspace: &self.workspace, machine: &self.machine, locked: &self.locked, platform }
     }
 
     /// The catalog.
@@ -99,19 +106,20 @@ impl Session {
         self.locked.catalog()
     }
 
-    /// A builder into this checkout's layout.
-    pub(crate) fn builder(&self) -> Result<Builder<'_>> {
+    /// A builder of images for this platform into this checkout's layout.
+    pub(crate) fn builder(&self, platform: Platform) -> Result<Builder<'_>> {
         let layout = Layout::create(self.workspace.layout())?;
-        let records = Records::of(&layout);
-        let tags = layout.list()?;
+        let records = Records::of(&layout, platform);
+        let names = layout.named_manifests()?;
         let layer_jobs = schedule::processors().get();
         let kept = kept_folder(&self.workspace, &self.machine.store);
-        let (runner, caches) = (Runner::new(kept.join("sandbox")), kept.join("run-caches"));
+        let (runner, caches) = (Runner::new(kept.join("sandbox"), platform), kept.join("run-caches"));
         Ok(Builder {
-            stager: self.stager(),
+            stager: self.stager().on(platform),
             layout,
             records,
-            tags,
+            names,
+            elsewhere: Vec::new(),
             board: &self.board,
             layer_jobs,
             prepare: None,
@@ -121,7 +129,7 @@ impl Session {
         })
     }
 
-    /// The plan for the selected images and all below them.
+    /// The plan of a builder for the selected images and all below them.
     pub(crate) fn plan<'a>(&self, builder: &Builder<'_>, images: &[&'a Image]) -> Result<Plan<'a>> {
         let mut failed = None;
         let inputs = |image: &Image| {
@@ -130,11 +138,37 @@ impl Session {
                 catalog::Inputs::default()
             })
         };
-        let plan = Plan::new(images, &self.locked.blocked(), inputs, |image| builder.record(image));
+        let platform = builder.stager.platform;
+        let blocked = self.locked.blocked(platform);
+        let plan = Plan::new(platform, images, &blocked, inputs, |image| builder.record(image));
         match failed {
             Some(error) => Err(error),
             None => Ok(plan),
         }
+    }
+
+    /// Builds what a plan says. The images of other platforms keep the names that they share with what is built, unless
+    /// they would come out otherwise now: a name never stands for images of two makings.
+    pub(crate) fn build<'p>(
+        &self,
+        mut builder: Builder<'_>,
+        plan: &'p Plan<'_>,
+        jobs: NonZeroUsize,
+    ) -> Result<Vec<Finished<'p>>> {
+        let builds = |plan: &Plan<'_>| plan.images.iter().any(|one| matches!(one.decision, Decision::Build(_)));
+        let others = self.catalog().table.platforms.iter().filter(|&&other| other != plan.platform && builds(plan));
+        for &other in others {
+            let there = self.builder(other)?;
+            if there.records.is_empty() {
+                continue;
+            }
+            let images: Vec<&Image> = plan.images.iter().map(|planned| planned.image).collect();
+            let cached = self.plan(&there, &images)?.images.into_iter();
+            let cached = cached.filter(|planned| matches!(planned.decision, Decision::Cached(_)));
+            let current = cached.map(|planned| planned.image.reference.clone()).collect();
+            builder.elsewhere.push((platform::oci(other), current));
+        }
+        Ok(builder.run(plan, jobs))
     }
 
     /// Looks again for what the lock calls unresolved, where it may be written.
@@ -152,9 +186,9 @@ impl Session {
         Ok(())
     }
 
-    /// Brings what these images need into the store. Debian packages that their archive has replaced are locked anew,
+    /// Brings what these images, each for its platform, need into the store. Debian packages that their archive has replaced are locked anew,
     /// where the lock may be written: then the session must be opened again, and this returns true.
-    pub(crate) fn fetch(&self, images: &[&Image]) -> Result<bool> {
+    pub(crate) fn fetch(&self, images: &[(Platform, &Image)]) -> Result<bool> {
         let needed = fetch::needed(&self.locked, images);
         let gone = fetch::ensure(&self.workspace, &self.machine, &needed, &self.board)?;
         if gone.debs.is_empty() {
@@ -185,7 +219,7 @@ impl Session {
 /// What an image waits for that may be had by now: source archives that were not to be had when the lock was written.
 pub(crate) fn archives(plan: &Plan<'_>, locked: &LockedCatalog) -> Vec<String> {
     let blocked = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Blocked(_)));
-    let keys = blocked.flat_map(|planned| locked.unresolved(planned.image));
+    let keys = blocked.flat_map(|planned| locked.unresolved(plan.platform, planned.image));
     keys.filter(|key| matches!(key.parse(), Ok(Coordinate::Archive(_)))).collect()
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use catalog::{Decision, Image, Origin, Selection};
 
 use crate::{
+    build::Builder,
     compile,
     flags::{BuildCustom, BuildLayers, Global, OriginArgs, Select},
     interrupt, report, schedule, secrets,
@@ -24,6 +25,7 @@ pub(crate) fn custom(global: &Global, args: &BuildCustom) -> Result<ExitCode> {
     let (origin, compile) = (OriginArgs { origin: Some(args.origin) }, args.compile.clone());
     let args = BuildLayers {
         select: Select::default(),
+        platforms: args.platforms.clone(),
         origin,
         compile,
         plan: false,
@@ -41,44 +43,53 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
         let session = Session::open(global, args.origin.origin)?;
         let images = select(&session)?.with_parents(session.catalog())?;
         let prepare = |image: &Image| compile::ensure(&session, image, &args.compile);
-        let mut builder = session.builder()?;
-        builder.prepare = Some(&prepare);
-        builder.secrets = secrets::read(&args.secret)?;
-        let plan = session.plan(&builder, &images)?;
+        let secrets = secrets::read(&args.secret)?;
+        let (mut builders, mut plans) = (Vec::new(), Vec::new());
+        for platform in session.platforms(&args.platforms.platform)? {
+            let builder = Builder { prepare: Some(&prepare), secrets: secrets.clone(), ..session.builder(platform)? };
+            plans.push(session.plan(&builder, &images)?);
+            builders.push(builder);
+        }
         if args.plan {
             if args.json {
-                report::plan::json(&plan)?
+                report::plan::json(&plans)?
             } else {
-                report::plan::print(&plan, &compile::missing(&session, &plan)?, args.why)
+                report::plan::print(session.catalog(), &plans, &compile::missing(&session, &plans)?, args.why)
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let archives = session::archives(&plan, &session.locked);
+        let archives: Vec<String> = plans.iter().flat_map(|plan| session::archives(plan, &session.locked)).collect();
         if !archives.is_empty() && !std::mem::replace(&mut looked_again, true) {
             session.look_again(&archives)?;
             continue;
         }
-        let to_build = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_)));
-        let mut to_build: Vec<_> = to_build.map(|planned| planned.image).collect();
-        let again = plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Cached(_)));
-        let again = again.filter(|_| args.compile.recompile).map(|planned| planned.image);
-        let again: Vec<_> = again.filter(|image| session.locked.origin(image) == Origin::Source).collect();
+        let planned = |wanted: fn(&Decision) -> bool| {
+            let all = plans.iter().flat_map(|plan| plan.images.iter().map(|planned| (plan.platform, planned)));
+            let wanted = all.filter(move |(_, planned)| wanted(&planned.decision));
+            wanted.map(|(platform, planned)| (platform, planned.image))
+        };
+        let mut to_build: Vec<_> = planned(|decision| matches!(decision, Decision::Build(_))).collect();
+        let again = planned(|decision| matches!(decision, Decision::Cached(_))).filter(|_| args.compile.recompile);
+        let again: Vec<_> = again.filter(|(_, image)| session.locked.origin(image) == Origin::Source).collect();
         to_build.extend(&again);
         to_build.extend(compile::builders(&session, &to_build)?);
         if session.fetch(&to_build)? {
             // The lock has moved on, and with it the plan.
             continue;
         }
-        again.into_iter().try_for_each(prepare)?;
+        again.into_iter().try_for_each(|(_, image)| prepare(image))?;
         if args.why {
-            report::plan::print(&plan, &compile::missing(&session, &plan)?, true);
+            report::plan::print(session.catalog(), &plans, &compile::missing(&session, &plans)?, true);
         }
         let jobs = args.jobs.unwrap_or_else(schedule::processors);
-        let finished = builder.run(&plan, jobs);
+        let mut finished = Vec::new();
+        for (builder, plan) in builders.into_iter().zip(&plans) {
+            finished.extend(session.build(builder, plan, jobs)?);
+        }
         if args.json {
             report::built::json(&finished)?
         } else {
-            report::built::print(&finished, &session.workspace)
+            report::built::print(&finished, &session)
         }
         return Ok(if interrupt::is_set() { ExitCode::from(130) } else { report::built::exit_code(&finished) });
     }

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result, bail};
 use assemble::{Layout, export::Format};
 
 use crate::{
     flags::{ExportArgs, ExportFormat, Global},
+    images::not_built,
+    platform::oci,
     workspace::Workspace,
 };
 
@@ -14,9 +16,20 @@ pub(crate) fn run(global: &Global, args: &ExportArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let image = crate::images::one(&catalog, &args.image)?;
-    let layout = Layout::open(workspace.layout()).with_context(|| crate::images::not_built(image))?;
+    let platforms = catalog.table.platforms(&args.platform).map_err(Error::msg)?;
+    if platforms.len() > 1 && args.format == ExportFormat::DockerArchive {
+        bail!("a docker-archive holds an image for one platform\nname one with --platform, or write an oci-archive");
+    }
     let name = image.reference.to_string();
-    let found = layout.lookup(&name)?.with_context(|| crate::images::not_built(image))?;
+    let mut images = Vec::new();
+    for platform in platforms {
+        let not_built = || not_built(&catalog, image, platform);
+        let layout = Layout::open(workspace.layout()).with_context(not_built)?;
+        let found = layout.lookup_for(&name, &oci(platform))?.with_context(not_built)?;
+        images.push((oci(platform), found));
+    }
+    let layout = Layout::open(workspace.layout())?;
+    let found = layout.put_images(images)?;
     let names: Vec<String> = image.references().map(ToString::to_string).collect();
     let format = match args.format {
         ExportFormat::OciDir => Format::OciDir,

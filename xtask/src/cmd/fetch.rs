@@ -16,10 +16,13 @@ use crate::{
 pub(crate) fn run(global: &Global, args: &FetchArgs) -> Result<ExitCode> {
     loop {
         let session = Session::open(global, args.origin.origin)?;
-        let mut images = Selection::from(&args.select).with_parents(session.catalog())?;
+        let selected = Selection::from(&args.select).with_parents(session.catalog())?;
+        let mut images = Vec::new();
+        for platform in session.platforms(&args.platforms.platform)? {
+            images.extend(selected.iter().map(|&image| (platform, image)));
+        }
         images.extend(compile::builders(&session, &images)?);
-        let blocked = session.locked.blocked();
-        let images: Vec<_> = images.into_iter().filter(|image| !blocked.contains_key(&image.reference)).collect();
+        images.retain(|(platform, image)| !session.locked.blocked(*platform).contains_key(&image.reference));
         if session.fetch(&images)? {
             continue;
         }

@@ -15,12 +15,14 @@ use crate::{
 pub(crate) fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode> {
     let session = Session::open(global, args.origin.origin)?;
     let images = Selection::from(&args.select).with_parents(session.catalog())?;
-    let builder = session.builder()?;
-    let plan = session.plan(&builder, &images)?;
+    let mut plans = Vec::new();
+    for platform in session.platforms(&args.platforms.platform)? {
+        plans.push(session.plan(&session.builder(platform)?, &images)?);
+    }
     if args.json {
-        report::plan::json(&plan)?
+        report::plan::json(&plans)?
     } else {
-        report::plan::print(&plan, &compile::missing(&session, &plan)?, true)
+        report::plan::print(session.catalog(), &plans, &compile::missing(&session, &plans)?, true)
     }
     Ok(ExitCode::SUCCESS)
 }

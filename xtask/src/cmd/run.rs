@@ -15,7 +15,8 @@ use crate::{
 pub(crate) fn run(global: &Global, args: &RunArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
-    let boxed = Boxed::open(&workspace, crate::images::one(&catalog, &args.image)?)?;
+    let platform = crate::images::one_platform(&catalog, args.platform.as_ref())?;
+    let boxed = Boxed::open(&workspace, &catalog, crate::images::one(&catalog, &args.image)?, platform)?;
     let argv = boxed.argv(&args.command);
     let mut spec = boxed.spec(argv, args.user.as_deref())?;
     for pair in &args.env {
@@ -31,7 +32,8 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Result<ExitCode> {
 pub(crate) fn shell(global: &Global, args: &ShellArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
-    let boxed = Boxed::open(&workspace, crate::images::one(&catalog, &args.image)?)?;
+    let platform = crate::images::one_platform(&catalog, args.platform.as_ref())?;
+    let boxed = Boxed::open(&workspace, &catalog, crate::images::one(&catalog, &args.image)?, platform)?;
     let mut spec = boxed.spec(vec!["/bin/bash".to_owned()], args.user.as_deref())?;
     spec.env.extend(std::env::var("TERM").ok().map(|term| ("TERM".to_owned(), term)));
     interactive(&boxed, spec, args.network)

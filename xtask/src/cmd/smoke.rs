@@ -2,16 +2,18 @@
 
 use std::{collections::BTreeMap, process::ExitCode, time::Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use assemble::Layout;
-use catalog::{Catalog, Image, LockedCatalog, Selection};
+use catalog::{Catalog, Image, LockedCatalog, Platform, Selection};
 
 use crate::{
     flags::{Global, SmokeArgs},
+    images::not_built,
     interrupt,
+    platform::{flag, foreign, label, oci},
     report::progress::Board,
     schedule,
-    smoke::{self, Case, report},
+    smoke::{self, Case, Target, report},
     workspace::Workspace,
 };
 
@@ -19,13 +21,20 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
-    let (built, missing) = by_state(&workspace, &catalog, chosen)?;
-    let images: Vec<_> = built.into_iter().map(|image| (image, catalog.smoke(image))).collect();
+    let (mut targets, mut skipped) = (Vec::new(), Vec::new());
+    for platform in catalog.table.platforms(&args.platforms.platform).map_err(Error::msg)? {
+        let (built, blocked) = by_state(&workspace, &catalog, &chosen, platform)?;
+        skipped.extend(blocked);
+        match foreign(platform) {
+            None => targets.extend(built.into_iter().map(|image| Target::new(&catalog, platform, image))),
+            Some(why) => skipped.extend(built.into_iter().map(|image| Case::skipped(&catalog, platform, image, &why))),
+        }
+    }
     let board = Board::new();
     let begin = Instant::now();
     let jobs = args.jobs.unwrap_or_else(schedule::processors);
-    let mut cases = smoke::smoke(&workspace, &images, jobs, &board)?;
-    cases.extend(missing);
+    let mut cases = smoke::smoke(&workspace, &catalog, &targets, jobs, &board)?;
+    cases.extend(skipped);
     if cases.is_empty() {
         bail!("no check is declared for these images; see [[smoke]] in their image.toml");
     }
@@ -53,26 +62,31 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
 fn by_state<'a>(
     workspace: &Workspace,
     catalog: &Catalog,
-    chosen: Vec<&'a Image>,
+    chosen: &[&'a Image],
+    platform: Platform,
 ) -> Result<(Vec<&'a Image>, Vec<Case>)> {
     let layout = Layout::open(workspace.layout()).ok();
     let is_built = |image: &Image| -> Result<bool> {
         let Some(layout) = &layout else { return Ok(false) };
-        Ok(layout.lookup(&image.reference.to_string())?.is_some())
+        Ok(layout.lookup_for(&image.reference.to_string(), &oci(platform))?.is_some())
     };
     let blocked = LockedCatalog::new(catalog.clone(), workspace.lock()?, catalog.table.origin)
-        .map_or_else(|_| BTreeMap::new(), |locked| locked.blocked());
+        .map_or_else(|_| BTreeMap::new(), |locked| locked.blocked(platform));
     let (mut built, mut cases, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-    for image in chosen {
+    for &image in chosen {
         match (is_built(image)?, blocked.get(&image.reference)) {
             (true, _) => built.push(image),
-            (false, Some(reasons)) => cases.push(Case::skipped(image, &reasons.join("; "))),
-            (false, None) => missing.push(image.reference.to_string()),
+            (false, Some(reasons)) => cases.push(Case::skipped(catalog, platform, image, &reasons.join("; "))),
+            (false, None) => missing.push(image),
         }
     }
     match missing.as_slice() {
         [] => Ok((built, cases)),
-        [one] => bail!("{one} is not built\nto build it: cargo xtask build-layers {one}"),
-        many => bail!("these images are not built\n  {}\nto build them: cargo xtask build-layers", many.join("\n  ")),
+        [one] => bail!(not_built(catalog, one, platform)),
+        many => {
+            let (names, flag) = (many.iter().map(|image| label(catalog, platform, image)), flag(catalog, platform));
+            let names = names.collect::<Vec<_>>().join("\n  ");
+            bail!("these images are not built\n  {names}\nto build them: cargo xtask build-layers{flag}")
+        }
     }
 }

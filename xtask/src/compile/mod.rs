@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fs, num::NonZeroUsize};
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
 use camino::Utf8PathBuf;
-use catalog::{Artifact, Content, Coordinate, Decision, Image, Inputs, Origin, Plan, Spark};
+use catalog::{Artifact, Content, Coordinate, Decision, Image, Inputs, Origin, Plan, Platform, Spark};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -116,7 +116,8 @@ impl<'a> Wanted<'a> {
 
     /// What an image takes from a compile, if it does.
     pub(crate) fn of_image(stager: &Stager<'a>, image: &Image) -> Result<Option<Self>> {
-        let has_spark = stager.locked.stages(image).any(|stage| matches!(stage.content, Content::Spark { .. }));
+        let has_spark =
+            stager.locked.stages(stager.platform, image).any(|stage| matches!(stage.content, Content::Spark { .. }));
         match &image.spark {
             Some(spark) if has_spark && stager.locked.origin(image) == Origin::Source => {
                 Self::new(stager, spark).map(Some)
@@ -136,7 +137,9 @@ impl<'a> Wanted<'a> {
         inputs.add("arguments", self.arguments(stager).join(" "));
         let script = fs::read(stager.workspace.path(SCRIPT)).with_context(|| format!("reading {SCRIPT}"))?;
         inputs.add(SCRIPT, Digest::of(&script));
-        for (name, identity) in stager.inputs(self.builder)?.iter() {
+        // What compiles runs here, whatever platform its images are for.
+        let here = stager.on(stager.locked.catalog().table.default_platform());
+        for (name, identity) in here.inputs(self.builder)?.iter() {
             // What it says of itself and which authorities it trusts compile nothing: Maven is given a trust store.
             if !name.starts_with("label ") && !name.starts_with("CA ") {
                 inputs.add(format!("builder's {name}"), identity);
@@ -249,14 +252,15 @@ impl Patch {
     }
 }
 
-/// The Spark versions that a build of this plan compiles.
+/// The Spark versions that a build of these plans compiles.
 ///
 /// # Errors
 /// The table does not say how one of them is compiled.
-pub(crate) fn missing(session: &Session, plan: &Plan<'_>) -> Result<BTreeSet<String>> {
+pub(crate) fn missing(session: &Session, plans: &[Plan<'_>]) -> Result<BTreeSet<String>> {
     let stager = session.stager();
     let mut missing = BTreeSet::new();
-    for planned in plan.images.iter().filter(|planned| matches!(planned.decision, Decision::Build(_))) {
+    let images = plans.iter().flat_map(|plan| &plan.images);
+    for planned in images.filter(|planned| matches!(planned.decision, Decision::Build(_))) {
         let wanted = Wanted::of_image(&stager, planned.image)?;
         let kept = wanted.as_ref().map(|wanted| wanted.kept(&stager)).transpose()?.flatten();
         missing.extend(wanted.filter(|_| kept.is_none()).map(|wanted| wanted.version));
@@ -264,15 +268,17 @@ pub(crate) fn missing(session: &Session, plan: &Plan<'_>) -> Result<BTreeSet<Str
     Ok(missing)
 }
 
-/// The images that compile for `images`.
+/// The images that compile for `images`, and those below them: they run here, whatever `images` are for.
 ///
 /// # Errors
 /// The table does not say how one of them is compiled.
-pub(crate) fn builders<'a>(session: &'a Session, images: &[&Image]) -> Result<Vec<&'a Image>> {
-    let mut builders: Vec<&Image> = Vec::new();
-    for image in images {
-        if let Some(wanted) = Wanted::of_image(&session.stager(), image)? {
-            builders.extend(session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into()));
+pub(crate) fn builders<'a>(session: &'a Session, images: &[(Platform, &Image)]) -> Result<Vec<(Platform, &'a Image)>> {
+    let stager = session.stager();
+    let mut builders = Vec::new();
+    for (_, image) in images {
+        if let Some(wanted) = Wanted::of_image(&stager, image)? {
+            let images = session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into());
+            builders.extend(images.into_iter().map(|image| (stager.platform, image)));
         }
     }
     Ok(builders)
@@ -297,10 +303,10 @@ pub(crate) fn ensure(session: &Session, image: &Image, args: &CompileArgs) -> Re
 
 /// Builds the image that compiles, unless it is there. All that it needs is in the store.
 fn build_builder(session: &Session, wanted: &Wanted<'_>) -> Result<()> {
-    let builder = session.builder()?;
+    let builder = session.builder(session.catalog().table.default_platform())?;
     let images = session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into());
     let plan = session.plan(&builder, &images)?;
-    for done in builder.run(&plan, NonZeroUsize::MIN) {
+    for done in session.build(builder, &plan, NonZeroUsize::MIN)? {
         match done.fate {
             Fate::Built(_) | Fate::Cached(_) => {}
             Fate::Failed { error, log } => {

@@ -16,6 +16,7 @@ use crate::{
     boxed::{Boxed, until_interrupted},
     flags::EngineFlag,
     images::not_built,
+    platform,
     session::Session,
 };
 
@@ -42,9 +43,15 @@ pub(super) struct Job {
 impl Place {
     /// Unpacks the builder image, or gives it to an engine that does not have it. `root` is the folder of all compiles.
     pub(super) fn open(session: &Session, wanted: &Wanted<'_>, engine: EngineFlag, root: &Utf8Path) -> Result<Self> {
+        let platform = session.catalog().table.default_platform();
         let engine = match engine {
             EngineFlag::Embedded => {
-                return Ok(Self::Sandbox(Box::new(Boxed::open(&session.workspace, wanted.builder)?)));
+                return Ok(Self::Sandbox(Box::new(Boxed::open(
+                    &session.workspace,
+                    session.catalog(),
+                    wanted.builder,
+                    platform,
+                )?)));
             }
             EngineFlag::Docker => Engine::Docker,
             EngineFlag::Podman => Engine::Podman,
@@ -52,7 +59,8 @@ impl Place {
         engine.probe()?;
         let image = wanted.builder.reference.to_string();
         let layout = Layout::open(session.workspace.layout())?;
-        let found = layout.lookup(&image)?.with_context(|| not_built(wanted.builder))?;
+        let found = layout.lookup_for(&image, &platform::oci(platform))?;
+        let found = found.with_context(|| not_built(session.catalog(), wanted.builder, platform))?;
         if !engine.has(&image, &layout.manifest(&found)?.config.digest)? {
             let step = session.board.step(&image, &format!("loading it into {engine}"));
             let archive = root.join("builder.tar");

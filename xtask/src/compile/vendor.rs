@@ -43,9 +43,8 @@ type Manifest = BTreeMap<String, Digest>;
 /// written. No file is left half written.
 pub(crate) fn write(session: &Session, images: &[&Image], file: &Utf8Path) -> Result<Vendored> {
     let stager = session.stager();
-    let mut images = images.to_vec();
-    let sparks: Vec<&str> = images.iter().filter_map(|image| image.spark.as_deref()).collect();
-    for spark in sparks {
+    let mut needed: Vec<_> = images.iter().map(|&image| (stager.platform, image)).collect();
+    for spark in images.iter().filter_map(|image| image.spark.as_deref()) {
         let wanted = Wanted::new(&stager, spark)?;
         if wanted.kept(&stager)?.is_none() {
             bail!(
@@ -54,9 +53,9 @@ pub(crate) fn write(session: &Session, images: &[&Image], file: &Utf8Path) -> Re
                 wanted.command()
             );
         }
-        images.push(wanted.builder);
+        needed.push((stager.platform, wanted.builder));
     }
-    if session.fetch(&images)? {
+    if session.fetch(&needed)? {
         bail!("docker/versions.lock has moved on\nbuild again with it: cargo xtask build-custom");
     }
     let _guard = run::lock(session)?;
@@ -68,7 +67,7 @@ pub(crate) fn write(session: &Session, images: &[&Image], file: &Utf8Path) -> Re
         bytes: 0,
     };
     let step = session.board.step(file.as_str(), "writing");
-    for artifact in fetch::needed(&session.locked, &images) {
+    for artifact in fetch::needed(&session.locked, &needed) {
         writer.add(&format!("{ARTIFACTS}{}", artifact.sha256.hex()), &stager.path(artifact)?)?;
     }
     let repository = work::repository(&run::root(session));

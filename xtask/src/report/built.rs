@@ -8,11 +8,16 @@ use serde_json::json;
 use super::text::{bytes, count, duration, table};
 use crate::{
     build::{Fate, Finished},
-    workspace::Workspace,
+    platform,
+    session::Session,
 };
 
 /// Prints the summary table and then, for each failure, its cause, the end of its log and what to try next.
-pub(crate) fn print(finished: &[Finished<'_>], workspace: &Workspace) {
+pub(crate) fn print(finished: &[Finished<'_>], session: &Session) {
+    let (workspace, catalog) = (&session.workspace, session.catalog());
+    let label = |done: &Finished<'_>| platform::label(catalog, done.platform, done.image);
+    // Who never names a platform is shown none.
+    let several = finished.iter().any(|done| done.platform != catalog.table.default_platform());
     let row = |done: &Finished<'_>| {
         let (state, size, added) = match &done.fate {
             Fate::Built(built) => ("built", bytes(built.size), bytes(built.added)),
@@ -23,17 +28,21 @@ pub(crate) fn print(finished: &[Finished<'_>], workspace: &Workspace) {
             Fate::Interrupted => ("interrupted", String::new(), String::new()),
         };
         let time = if matches!(done.fate, Fate::Built(_)) { duration(done.elapsed) } else { String::new() };
-        vec![done.image.reference.name.clone(), done.image.reference.tag.clone(), size, added, time, state.to_owned()]
+        let platform = several.then(|| done.platform.to_string());
+        let name = [done.image.reference.name.clone(), done.image.reference.tag.clone()].into_iter().chain(platform);
+        name.chain([size, added, time, state.to_owned()]).collect()
     };
     let rows: Vec<Vec<String>> = finished.iter().map(row).collect();
-    print!("{}", table(&["IMAGE", "TAG", "SIZE", "ADDED", "TIME", "STATE"], &rows, &[2, 3, 4]));
+    let head: &[&str] = if several { &["IMAGE", "TAG", "PLATFORM"] } else { &["IMAGE", "TAG"] };
+    let columns = [head, &["SIZE", "ADDED", "TIME", "STATE"]].concat();
+    print!("{}", table(&columns, &rows, &[head.len(), head.len() + 1, head.len() + 2]));
     for done in finished {
         match &done.fate {
-            Fate::Blocked(reasons) => eprintln!("blocked: {}: {}", done.image.reference, reasons.join("; ")),
-            Fate::Skipped(because) => eprintln!("skipped: {}, because {because} failed", done.image.reference),
+            Fate::Blocked(reasons) => eprintln!("blocked: {}: {}", label(done), reasons.join("; ")),
+            Fate::Skipped(because) => eprintln!("skipped: {}, because {because} failed", label(done)),
             Fate::Failed { error, log } => {
                 let error = format!("{error:#}");
-                eprintln!("\nfailed: {}: {error}", done.image.reference);
+                eprintln!("\nfailed: {}: {error}", label(done));
                 let shown = log.strip_prefix(&workspace.root).unwrap_or(log);
                 if let Ok(text) = fs::read_to_string(log) {
                     // What ends with the error says nothing new.
@@ -45,7 +54,8 @@ pub(crate) fn print(finished: &[Finished<'_>], workspace: &Workspace) {
                     eprintln!("  log: {shown}");
                 }
                 if !error.contains("cargo xtask") {
-                    eprintln!("  next: cargo xtask build-layers {}", done.image.reference);
+                    let flag = platform::flag(catalog, done.platform);
+                    eprintln!("  next: cargo xtask build-layers {}{flag}", done.image.reference);
                 }
             }
             _ => {}
@@ -79,6 +89,7 @@ pub(crate) fn json(finished: &[Finished<'_>]) -> Result<()> {
             };
             json!({
                 "image": done.image.reference.to_string(),
+                "platform": done.platform.to_string(),
                 "also": done.image.also.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "seconds": done.elapsed.as_secs_f64(),
                 "result": detail,

@@ -3,21 +3,22 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use catalog::{Decision, Plan};
+use catalog::{Catalog, Decision, Plan};
 use serde_json::json;
 
 use super::text::count;
+use crate::platform;
 
 /// Prints one line for each image, and its reasons if they are wanted.
 ///
 /// `compiled` are the Spark versions that have to be compiled first.
-pub(crate) fn print(plan: &Plan<'_>, compiled: &BTreeSet<String>, why: bool) {
+pub(crate) fn print(catalog: &Catalog, plans: &[Plan<'_>], compiled: &BTreeSet<String>, why: bool) {
     for version in compiled {
         println!("compile  Spark {version}");
     }
     let (mut build, mut cached, mut blocked) = (0, 0, 0);
-    for planned in &plan.images {
-        let name = &planned.image.reference;
+    for (platform, planned) in plans.iter().flat_map(|plan| plan.images.iter().map(|one| (plan.platform, one))) {
+        let name = platform::label(catalog, platform, planned.image);
         let reasons: Vec<String> = match &planned.decision {
             Decision::Cached(_) => {
                 cached += 1;
@@ -48,18 +49,19 @@ pub(crate) fn print(plan: &Plan<'_>, compiled: &BTreeSet<String>, why: bool) {
     println!("{build} to build, {cached} cached, {blocked} blocked");
 }
 
-/// Prints the plan as a JSON list, parents first.
-pub(crate) fn json(plan: &Plan<'_>) -> Result<()> {
-    let images: Vec<_> = plan
-        .images
+/// Prints the plans as a JSON list, parents first.
+pub(crate) fn json(plans: &[Plan<'_>]) -> Result<()> {
+    let images: Vec<_> = plans
         .iter()
-        .map(|planned| {
+        .flat_map(|plan| plan.images.iter().map(|one| (plan.platform, one)))
+        .map(|(platform, planned)| {
             let (state, why) = match &planned.decision {
                 Decision::Cached(digest) => ("cached", json!({ "digest": digest })),
                 Decision::Build(reasons) => ("build", json!({ "reasons": reasons })),
                 Decision::Blocked(reasons) => ("blocked", json!({ "reasons": reasons })),
             };
-            json!({ "image": planned.image.reference.to_string(), "state": state, "detail": why })
+            let name = planned.image.reference.to_string();
+            json!({ "image": name, "platform": platform.to_string(), "state": state, "detail": why })
         })
         .collect();
     println!("{}", serde_json::to_string_pretty(&images)?);

@@ -6,9 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use catalog::{Artifact, Coordinate, Debian};
+use catalog::{Artifact, Coordinate, Debian, Platform};
 use debian::{
-    closure::closure,
+    closure::{ClosureError, closure},
     index::{Index, Package},
     openpgp::Keyring,
     release::{self, Expected, IndexFile, Release},
@@ -24,23 +24,29 @@ use crate::{
 const KEYS: &str = "docker/base/keys/*.asc";
 const LARGEST_RELEASE: u64 = 4 << 20;
 
-/// The packages asked for and all that they depend on, in the newest versions of the suites.
+/// The packages asked for and all that they depend on, in the newest versions of the suites; or why the archives, which
+/// all answered, cannot give them for this platform.
 pub(super) fn resolve(
     workspace: &Workspace,
     machine: &Machine,
     packages: &[String],
     debian: &Debian,
-) -> Result<Vec<Artifact>> {
+    platform: Platform,
+) -> Result<Result<Vec<Artifact>, String>> {
     machine.registries.require(&[Kind::Debian])?;
     let keyring = keyring(workspace)?;
     let mut index = Index::new();
     for suite in &debian.suites {
-        for text in suite_indexes(machine, &keyring, suite, debian)? {
-            index.add(suite, text);
+        match suite_indexes(machine, &keyring, suite, debian, platform)? {
+            Ok(texts) => texts.into_iter().for_each(|text| index.add(suite, text)),
+            Err(why) => return Ok(Err(why)),
         }
     }
-    let packages = closure(&index, packages.iter().map(String::as_str), &debian.architecture)?;
-    Ok(packages.into_iter().map(artifact).collect())
+    match closure(&index, packages.iter().map(String::as_str), platform.architecture()) {
+        Ok(packages) => Ok(Ok(packages.into_iter().map(artifact).collect())),
+        Err(faults @ ClosureError::Faults(_)) => Ok(Err(faults.to_string())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn artifact(package: Package) -> Artifact {
@@ -57,25 +63,53 @@ fn keyring(workspace: &Workspace) -> Result<Keyring> {
     Ok(Keyring::from_armored(files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())))?)
 }
 
-/// The texts of the package indexes of a suite, from the first archive that has it.
-fn suite_indexes(machine: &Machine, keyring: &Keyring, suite: &str, debian: &Debian) -> Result<Vec<String>> {
-    let mut tried = Vec::new();
+/// The texts of the package indexes of a suite, from the first archive that has it; or why none that answered has it.
+fn suite_indexes(
+    machine: &Machine,
+    keyring: &Keyring,
+    suite: &str,
+    debian: &Debian,
+    platform: Platform,
+) -> Result<Result<Vec<String>, String>> {
+    let (mut tried, mut failed) = (Vec::new(), false);
     for archive in machine.registries.debian.iter().filter(|archive| archive.offers(suite)) {
-        let found = in_release(machine, keyring, archive, suite).and_then(|release| {
-            let Some(release) = release else { return Ok(None) };
-            let components = debian.components.iter();
-            components
-                .map(|component| packages(machine, archive, suite, &release, component, debian))
-                .collect::<Result<_>>()
-                .map(Some)
+        let found = in_release(machine, keyring, archive, suite).and_then(|release| match release {
+            Some(release) => indexes(machine, archive, suite, &release, debian, platform),
+            None => Ok(Err("does not have it".to_owned())),
         });
         match found {
-            Ok(Some(texts)) => return Ok(texts),
-            Ok(None) => tried.push(format!("{}: does not have it", archive.endpoint.found_in)),
-            Err(error) => tried.push(format!("{}: {error:#}", archive.endpoint.found_in)),
+            Ok(Ok(texts)) => return Ok(Ok(texts)),
+            Ok(Err(why)) => tried.push(format!("{}: {why}", archive.endpoint.found_in)),
+            Err(error) => {
+                failed = true;
+                tried.push(format!("{}: {error:#}", archive.endpoint.found_in));
+            }
         }
     }
-    bail!("no archive has the suite {suite} with a valid signature\n  {}", tried.join("\n  "))
+    // An archive that does not answer may have it; and the lock must hold no word of this machine's archives.
+    if failed || tried.is_empty() {
+        bail!("no archive has the suite {suite} for {platform} with a valid signature\n  {}", tried.join("\n  "))
+    }
+    Ok(Err(format!("no archive that was asked has the suite {suite} for {}", platform.architecture())))
+}
+
+/// The indexes of all components, or the one that the archive does not have.
+fn indexes(
+    machine: &Machine,
+    archive: &DebianEndpoint,
+    suite: &str,
+    release: &Release,
+    debian: &Debian,
+    platform: Platform,
+) -> Result<Result<Vec<String>, String>> {
+    let mut texts = Vec::new();
+    for component in &debian.components {
+        match packages(machine, archive, suite, release, component, platform)? {
+            Some(text) => texts.push(text),
+            None => return Ok(Err(format!("has no packages of {suite}/{component} for {}", platform.architecture()))),
+        }
+    }
+    Ok(Ok(texts))
 }
 
 fn in_release(machine: &Machine, keyring: &Keyring, archive: &DebianEndpoint, suite: &str) -> Result<Option<Release>> {
@@ -85,23 +119,26 @@ fn in_release(machine: &Machine, keyring: &Keyring, archive: &DebianEndpoint, su
     Ok(Some(release::verify(&small.bytes, keyring, &Expected { suite, now, accept_stale: false })?))
 }
 
+/// The package index of a component, if the archive has it.
 fn packages(
     machine: &Machine,
     archive: &DebianEndpoint,
     suite: &str,
     release: &Release,
     component: &str,
-    debian: &Debian,
-) -> Result<String> {
+    platform: Platform,
+) -> Result<Option<String>> {
     // The bytes under a hash do not change when the mirror is updated between two requests.
     let paths = |file: &IndexFile| file.by_hash.iter().chain([&file.path]).cloned().collect::<Vec<_>>();
-    for file in release.packages(component, &debian.architecture)? {
+    // A release file that names no index for this architecture is of an archive that does not have it.
+    let Ok(files) = release.packages(component, platform.architecture()) else { return Ok(None) };
+    for file in files {
         for path in paths(&file) {
             let place = location(&archive.endpoint, &registries::debian_path(suite, &path));
             if let Some(small) = machine.http.get_small(&place, file.size)? {
-                return Ok(file.read(&small.bytes)?);
+                return Ok(Some(file.read(&small.bytes)?));
             }
         }
     }
-    bail!("the archive has none of the indexes of {suite}/{component} that its release file names")
+    Ok(None)
 }

@@ -11,7 +11,7 @@ pub(crate) mod python;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use catalog::{Artifact, Catalog, Coordinate, Lock, LockedSet, Request, Requests, Unresolved};
+use catalog::{Artifact, Catalog, Coordinate, Lock, LockedSet, Platform, Request, Requests, Unresolved};
 
 use crate::{machine::Machine, report::progress::Board, workspace::Workspace};
 
@@ -23,6 +23,21 @@ pub(crate) enum Answer {
     Set(Vec<Artifact>),
     /// Every registry says that it does not have it.
     Absent(String),
+}
+
+impl Answer {
+    /// What is said of it in a line of progress.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Artifact(_) | Self::Set(_) => "locked",
+            Self::Absent(_) => "absent",
+        }
+    }
+}
+
+/// A message of several lines as the lock keeps it.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// What an absent artifact is recorded with. No address: which registry was asked is a property of the machine.
@@ -49,7 +64,8 @@ pub(crate) fn lock(
             open.push(request);
         }
     }
-    let answers = answer(workspace, machine, &open, old, update, board)?;
+    let main = catalog.table.platforms.first().copied().unwrap_or_else(|| catalog.table.default_platform());
+    let answers = answer(workspace, machine, main, &open, old, update, board)?;
     for (request, answer) in answers {
         note(&mut lock, request, answer);
     }
@@ -59,6 +75,7 @@ pub(crate) fn lock(
 fn answer<'a>(
     workspace: &Workspace,
     machine: &Machine,
+    main: Platform,
     open: &[&'a Request],
     old: &Lock,
     update: &[String],
@@ -73,25 +90,32 @@ fn answer<'a>(
     let index = index::SimpleIndex::new(machine);
     let mut python: Vec<&Request> =
         open.iter().copied().filter(|request| matches!(request, Request::Python { .. })).collect();
-    // A set stands on the sets of its parents, which are resolved first.
+    // A set stands on the sets of its parents, which are resolved first; and other platforms follow the main one.
     python.sort_by_key(|request| match request {
-        Request::Python { set, .. } => set.on.len(),
-        _ => 0,
+        Request::Python { set, platform, .. } => (set.on.len(), *platform != main),
+        _ => (0, false),
     });
     for request in python {
         let step = board.step(&request.key(), "resolving");
-        let artifacts = python::resolve(&index, request, &sets, update)?;
-        step.end("locked");
-        sets.insert(request.key(), artifacts.clone());
-        answers.push((request, Answer::Set(artifacts)));
+        let answer = python::resolve(&index, request, main, &sets, update)?;
+        step.end(answer.word());
+        match &answer {
+            Answer::Set(artifacts) => sets.insert(request.key(), artifacts.clone()),
+            _ => sets.remove(&request.key()),
+        };
+        answers.push((request, answer));
     }
     for &request in open {
         match request {
-            Request::Debian { packages, debian, .. } => {
+            Request::Debian { packages, debian, platform, .. } => {
                 let step = board.step(&request.key(), "resolving");
-                let artifacts = debian::resolve(workspace, machine, packages, debian)?;
-                step.end("locked");
-                answers.push((request, Answer::Set(artifacts)));
+                let answer = match debian::resolve(workspace, machine, packages, debian, *platform)? {
+                    Ok(artifacts) => Answer::Set(artifacts),
+                    Err(why) if *platform == main => bail!(why),
+                    Err(why) => Answer::Absent(one_line(&why)),
+                };
+                step.end(answer.word());
+                answers.push((request, answer));
             }
             Request::Sdist { name, version } => {
                 answers.push((request, index::sdist(&index, name, version)?));

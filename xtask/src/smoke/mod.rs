@@ -11,9 +11,10 @@ mod run;
 use std::{num::NonZeroUsize, time::Duration};
 
 use anyhow::Result;
-use catalog::{Image, Smoke};
+use catalog::{Catalog, Image, Platform, Smoke};
 
 use crate::{
+    platform,
     report::{progress::Board, text::duration},
     schedule::{self, Outcome},
     workspace::Workspace,
@@ -26,11 +27,21 @@ const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// A uid that no image knows, as OpenShift gives them; its group is 0.
 const RANDOM_UID: u32 = 1_000_650_000;
 
+/// An image that is tested.
+#[derive(Debug, Clone)]
+pub(crate) struct Target<'a> {
+    platform: Platform,
+    image: &'a Image,
+    smoke: Smoke,
+    /// What messages call it, and what tests it again.
+    label: String,
+    again: String,
+}
+
 /// One start of a process in an image.
 #[derive(Debug, Clone)]
 struct Run<'a> {
-    image: &'a Image,
-    smoke: &'a Smoke,
+    target: &'a Target<'a>,
     user: User,
     what: What,
 }
@@ -69,7 +80,10 @@ pub(crate) enum Verdict {
 /// A check in an image, as a user.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
+    /// What messages call the image.
     pub(crate) image: String,
+    /// What tests the image again, behind `cargo xtask smoke`.
+    pub(crate) again: String,
     pub(crate) user: String,
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
@@ -81,19 +95,20 @@ pub(crate) struct Case {
 /// Runs the jobs of these images, `jobs` at once, and returns a case for each check.
 pub(crate) fn smoke(
     workspace: &Workspace,
-    images: &[(&Image, Smoke)],
+    catalog: &Catalog,
+    targets: &[Target<'_>],
     jobs: NonZeroUsize,
     board: &Board,
 ) -> Result<Vec<Case>> {
     let cancel = crate::interrupt::flag()?;
     let files = Jobs::stage(workspace)?;
-    let runs: Vec<Run<'_>> = images.iter().flat_map(|(image, smoke)| runs_of(image, smoke)).collect();
+    let runs: Vec<Run<'_>> = targets.iter().flat_map(runs_of).collect();
     // An image's layers are unpacked by the first run that needs them; the others wait for it.
     let needs = vec![Vec::new(); runs.len()];
     let outcomes = schedule::run(&needs, jobs, &cancel, |index| {
         let run = &runs[index];
         let step = board.step(&run.title(), "running");
-        let cases = run::run(workspace, &files, run)?;
+        let cases = run::run(workspace, catalog, &files, run)?;
         let elapsed = cases.iter().map(|case| case.elapsed).max().unwrap_or_default();
         let failed = cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed(_))).count();
         step.end(&if failed == 0 { format!("ok {:>6}", duration(elapsed)) } else { "FAILED".to_owned() });
@@ -114,25 +129,35 @@ pub(crate) fn smoke(
 
 /// Every image is checked as both users. Jobs run as the random user, which is the one with fewer rights; those that
 /// name a user of their own run once.
-fn runs_of<'a>(image: &'a Image, smoke: &'a Smoke) -> Vec<Run<'a>> {
+fn runs_of<'a>(target: &'a Target<'a>) -> Vec<Run<'a>> {
     let mut runs = Vec::new();
     for user in [User::Image, User::Random] {
-        let run = |what| Run { image, smoke, user, what };
+        let run = |what| Run { target, user, what };
         runs.push(run(What::Permissions));
-        if !smoke.checks.is_empty() {
+        if !target.smoke.checks.is_empty() {
             runs.push(run(What::Session));
         }
     }
-    let job = |job: &String| Run { image, smoke, user: User::Random, what: What::Job(job.clone()) };
-    runs.extend(smoke.jobs.iter().map(job));
+    let job = |job: &String| Run { target, user: User::Random, what: What::Job(job.clone()) };
+    runs.extend(target.smoke.jobs.iter().map(job));
     runs
+}
+
+impl<'a> Target<'a> {
+    /// An image and what proves it.
+    pub(crate) fn new(catalog: &Catalog, platform: Platform, image: &'a Image) -> Self {
+        let label = platform::label(catalog, platform, image);
+        let again = format!("{}{}", image.reference, platform::flag(catalog, platform));
+        Self { platform, image, smoke: catalog.smoke(image), label, again }
+    }
 }
 
 impl Case {
     /// An image that cannot be checked here.
-    pub(crate) fn skipped(image: &Image, reason: &str) -> Self {
+    pub(crate) fn skipped(catalog: &Catalog, platform: Platform, image: &Image, reason: &str) -> Self {
         Self {
-            image: image.reference.to_string(),
+            image: platform::label(catalog, platform, image),
+            again: String::new(),
             user: "nobody".to_owned(),
             name: "built".to_owned(),
             verdict: Verdict::Skipped(reason.to_owned()),
@@ -144,12 +169,13 @@ impl Case {
 
 impl Run<'_> {
     fn title(&self) -> String {
-        format!("{} {} {}", self.image.reference, self.user.label(), self.what.name())
+        format!("{} {} {}", self.target.label, self.user.label(), self.what.name())
     }
 
     fn case(&self, name: &str, verdict: Verdict) -> Case {
         Case {
-            image: self.image.reference.to_string(),
+            image: self.target.label.clone(),
+            again: self.target.again.clone(),
             user: self.user.label().to_owned(),
             name: name.to_owned(),
             verdict,

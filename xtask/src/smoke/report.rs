@@ -37,7 +37,7 @@ pub(crate) fn print(cases: &[Case]) {
                 if let Some(log) = &case.log {
                     println!("         log: {log}");
                 }
-                println!("         next: cargo xtask smoke {}", case.image);
+                println!("         next: cargo xtask smoke {}", case.again);
             }
             Verdict::Skipped(reason) => println!("skipped  {place}: {reason}"),
         }
@@ -147,7 +147,15 @@ mod tests {
 
     fn case(name: &str, verdict: Verdict) -> Case {
         let (image, user) = ("spark:1".to_owned(), "random uid".to_owned());
-        Case { image, user, name: name.to_owned(), verdict, elapsed: Duration::from_millis(1500), log: None }
+        Case {
+            again: image.clone(),
+            image,
+            user,
+            name: name.to_owned(),
+            verdict,
+            elapsed: Duration::from_millis(1500),
+            log: None,
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
+use catalog::Catalog;
 use sandbox::{Identity, Mount, Outcome, Output, Status};
 
 use super::{
@@ -14,17 +15,17 @@ use super::{
 use crate::{boxed::Boxed, workspace::Workspace};
 
 /// The cases of a run.
-pub(super) fn run(workspace: &Workspace, jobs: &Jobs, run: &Run<'_>) -> Result<Vec<Case>> {
-    let boxed = Boxed::open(workspace, run.image)?;
+pub(super) fn run(workspace: &Workspace, catalog: &Catalog, jobs: &Jobs, run: &Run<'_>) -> Result<Vec<Case>> {
+    let boxed = Boxed::open(workspace, catalog, run.target.image, run.target.platform)?;
     let who = identity(&boxed, run.user)?;
     let (argv, wishes, expected) = match &run.what {
         What::Permissions => {
-            return Ok(vec![run.case("permissions", permissions::judge(&boxed.root, &who, run.smoke)?)]);
+            return Ok(vec![run.case("permissions", permissions::judge(&boxed.root, &who, &run.target.smoke)?)]);
         }
         What::Session => {
             let mut argv = vec!["python3".to_owned(), format!("{IN_IMAGE}/jobs/checks.py")];
-            argv.extend(run.smoke.checks.iter().cloned());
-            (argv, Wishes::default(), run.smoke.checks.clone())
+            argv.extend(run.target.smoke.checks.iter().cloned());
+            (argv, Wishes::default(), run.target.smoke.checks.clone())
         }
         What::Job(job) => {
             let mut words = job.split_whitespace().map(str::to_owned);
@@ -79,7 +80,7 @@ fn start(
     let mut spec = boxed.spec(boxed.argv(&argv), None)?;
     spec.user = if wishes.root { Identity::of(&boxed.root, "0")? } else { who };
     spec.env.insert("HOME".to_owned(), spec.user.home.clone());
-    for (name, value) in &run.smoke.expect {
+    for (name, value) in &run.target.smoke.expect {
         spec.env.insert(format!("EXPECT_{name}"), value.clone());
     }
     if boxed.uid_emulated() {

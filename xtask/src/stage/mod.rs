@@ -17,12 +17,13 @@ use assemble::{
     context::{Entry, FileEntry},
 };
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Stage};
+use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Platform, Stage};
 
 use crate::{
     compile::Wanted,
     fetch,
     machine::{Machine, kept_folder},
+    platform,
     workspace::Workspace,
 };
 
@@ -62,17 +63,38 @@ pub(crate) const SPARK_HOMES: &str = "spark-homes";
 const ROOTFS: &str = "rootfs";
 
 /// What staging needs to know.
+#[derive(Clone, Copy)]
 pub(crate) struct Stager<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) machine: &'a Machine,
     pub(crate) locked: &'a LockedCatalog,
+    /// What the images are for.
+    pub(crate) platform: Platform,
 }
 
 impl Stager<'_> {
+    /// The same for another platform.
+    pub(crate) fn on(self, platform: Platform) -> Self {
+        Self { platform, ..self }
+    }
+
+    /// How messages call an image.
+    pub(crate) fn label(&self, image: &Image) -> String {
+        platform::label(self.locked.catalog(), self.platform, image)
+    }
+
+    /// The artifacts of one stage.
+    fn artifacts(&self, image: &Image, stage: &Stage) -> Vec<&Artifact> {
+        self.locked.artifacts(self.platform, image, stage)
+    }
+
     /// What an image is made of besides its parents. Reads the small files of its folder and nothing else.
     pub(crate) fn inputs(&self, image: &Image) -> Result<Inputs> {
         let mut inputs = Inputs::default();
         inputs.add("format", FORMAT);
+        if let Some(mark) = self.platform.mark() {
+            inputs.add("platform", mark);
+        }
         inputs.add("epoch", self.locked.catalog().table.epoch);
         let dockerfile = std::fs::read(self.workspace.path(&image.dockerfile))
             .with_context(|| format!("reading {}, the Dockerfile of {}", image.dockerfile, image.reference))?;
@@ -90,7 +112,7 @@ impl Stager<'_> {
         for (name, value) in self.labels(image) {
             inputs.add(format!("label {name}"), value);
         }
-        for stage in self.locked.stages(image) {
+        for stage in self.locked.stages(self.platform, image) {
             self.stage_inputs(image, stage, &mut inputs).with_context(|| format!("staging {}", image.reference))?;
         }
         Ok(inputs)
@@ -98,7 +120,7 @@ impl Stager<'_> {
 
     fn stage_inputs(&self, image: &Image, stage: &Stage, inputs: &mut Inputs) -> Result<()> {
         let into = &stage.into;
-        for artifact in self.locked.artifacts(image, stage) {
+        for artifact in self.artifacts(image, stage) {
             inputs.add(format!("{into} {}", artifact.id), artifact.sha256);
         }
         match &stage.content {
@@ -127,7 +149,7 @@ impl Stager<'_> {
             Content::Python(set) => inputs.add(format!("{into} requirements"), set.requirements.join(" ")),
             Content::Debian { recipe, .. } => debian::inputs(self, recipe, inputs)?,
             Content::File(path) => {
-                let artifacts = self.locked.artifacts(image, stage);
+                let artifacts = self.artifacts(image, stage);
                 artifacts.iter().try_for_each(|artifact| fetch::check_own_file(self.workspace, path, artifact))?;
             }
             Content::Maven(_) => {}
@@ -137,7 +159,7 @@ impl Stager<'_> {
 
     /// All labels of an image: its own, and what its origin did.
     pub(crate) fn labels(&self, image: &Image) -> BTreeMap<String, String> {
-        let mut labels = self.locked.origin_labels(image);
+        let mut labels = self.locked.origin_labels(self.platform, image);
         labels.insert("org.opencontainers.image.title".into(), image.reference.name.clone());
         labels.insert("org.opencontainers.image.version".into(), image.reference.tag.clone());
         labels.insert("org.opencontainers.image.description".into(), image.about.clone());
@@ -156,7 +178,7 @@ impl Stager<'_> {
     /// The context of an image. All artifacts must be in the store.
     pub(crate) fn context(&self, image: &Image, doing: impl Fn(&str)) -> Result<Context> {
         let mut context = Context::new();
-        for stage in self.locked.stages(image) {
+        for stage in self.locked.stages(self.platform, image) {
             self.add(image, stage, &mut context, &doing)
                 .with_context(|| format!("staging {} for {}", stage.into, image.reference))?;
         }
@@ -164,7 +186,7 @@ impl Stager<'_> {
     }
 
     fn add(&self, image: &Image, stage: &Stage, context: &mut Context, doing: &impl Fn(&str)) -> Result<()> {
-        let artifacts = self.locked.artifacts(image, stage);
+        let artifacts = self.artifacts(image, stage);
         let into = stage.into.trim_end_matches('/');
         match &stage.content {
             Content::Maven(jars) => {

@@ -25,7 +25,7 @@ pub(super) fn add(
     context: &mut Context,
 ) -> Result<()> {
     let debian = &stager.locked.catalog().table.debian;
-    let target = crate::resolve::python::target(&debian.python, &debian.glibc, &debian.architecture)?;
+    let target = crate::resolve::python::target(&debian.python, &debian.glibc, stager.platform)?;
     let requested: Vec<PackageName> = set
         .requirements
         .iter()
@@ -51,11 +51,14 @@ pub(super) fn add(
 
 /// The artifacts of the set of this name, which an image below has.
 fn set_below<'a>(stager: &Stager<'a>, name: &str) -> Vec<&'a Artifact> {
-    let locked = stager.locked;
-    let stages =
-        locked.catalog().images().iter().flat_map(|image| locked.stages(image).map(move |stage| (image, stage)));
+    let (locked, platform) = (stager.locked, stager.platform);
+    let stages = locked
+        .catalog()
+        .images()
+        .iter()
+        .flat_map(|image| locked.stages(platform, image).map(move |stage| (image, stage)));
     let mut of_set = stages.filter(|(_, stage)| matches!(&stage.content, Content::Python(set) if set.name == name));
-    of_set.next().map(|(image, stage)| locked.artifacts(image, stage)).unwrap_or_default()
+    of_set.next().map(|(image, stage)| locked.artifacts(platform, image, stage)).unwrap_or_default()
 }
 
 fn wheels(stager: &Stager<'_>, artifacts: &[&Artifact], requested: &[PackageName]) -> Result<Vec<Wheel>> {

@@ -110,13 +110,13 @@ pub struct Repository {
 const TABLE: &str = r#"
 epoch = 2026-01-31T00:00:00Z
 origin = "release"
+platforms = ["linux/amd64"]
 [versions]
 hadoop = "3.4.2"
 library = "1.0"
 [debian]
 suites = ["bookworm"]
 components = ["main"]
-architecture = "amd64"
 python = "3.11"
 glibc = "2.36"
 [release.take]

@@ -3,7 +3,7 @@
 mod graph;
 mod memo;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
 use blob::Digest;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::{
         write::{self, Written},
     },
     layout::Layout,
-    oci::{Container, Descriptor, ImageConfig, Manifest, media_type, rfc3339},
+    oci::{Container, Descriptor, ImageConfig, Manifest, Platform, media_type, rfc3339},
     run::Running,
     stage::{Layer, State, Surroundings, is_proxy, objection},
 };
@@ -52,38 +52,6 @@ pub struct Request<'r> {
     pub running: Option<&'r Running<'r>>,
 }
 
-/// A processor and an operating system, in Go's words: `linux/amd64`, `linux/arm64/v8`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platform {
-    /// `linux`.
-    pub os: String,
-    /// `amd64`, `arm64`.
-    pub architecture: String,
-    /// `v8`, for processors that have variants.
-    pub variant: Option<String>,
-}
-
-impl FromStr for Platform {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.split('/').map(str::to_owned);
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
-                Ok(Self { os, architecture, variant })
-            }
-            _ => Err(format!("`{text}` is no platform; write linux/amd64 for instance")),
-        }
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
-    }
-}
-
 /// An image that was built.
 #[derive(Debug, Clone)]
 pub struct Built {
@@ -112,9 +80,8 @@ pub struct BuiltLayer {
 
 impl BuiltLayer {
     fn new(Written { digest, size, cached }: Written, created_by: &str) -> Self {
-        let media_type = media_type::LAYER.to_owned();
         Self {
-            descriptor: Descriptor { media_type, digest, size, annotations: BTreeMap::new() },
+            descriptor: Descriptor::new(media_type::LAYER, digest, size),
             diff_id: digest,
             created_by: created_by.to_owned(),
             origin: if cached { Origin::Cached } else { Origin::Written },

@@ -51,11 +51,11 @@ impl FromStr for Format {
     }
 }
 
-/// Writes an image to `path`. `names` are what it is called there, `repository:tag` each.
+/// Writes an image, or an index of images, to `path`. `names` are what it is called there, `repository:tag` each.
 ///
 /// # Errors
-/// Something is there and `replace` was not said; a blob is damaged; or something cannot be read or written. What was
-/// at `path` is then still there.
+/// Something is there and `replace` was not said; a blob is damaged; an index is to be a [`Format::DockerArchive`]; or
+/// something cannot be read or written. What was at `path` is then still there.
 pub fn export(
     layout: &Layout,
     image: &Descriptor,
@@ -159,18 +159,26 @@ struct DockerManifest<'m> {
 
 impl Contents {
     fn new(layout: &Layout, image: &Descriptor, format: Format, names: &[String]) -> Result<Self> {
-        let manifest = layout.manifest(image)?;
-        let mut blobs = BTreeMap::new();
-        for blob in manifest.layers.iter().chain([image, &manifest.config]) {
-            blobs.insert(blob.digest, blob.clone());
+        let mut blobs = BTreeMap::from([(image.digest, image.clone())]);
+        let mut manifests = Vec::new();
+        for (_, image) in layout.images_of(image)? {
+            let manifest = layout.manifest(&image)?;
+            for blob in manifest.layers.iter().chain([&image, &manifest.config]) {
+                blobs.insert(blob.digest, blob.clone());
+            }
+            manifests.push(manifest);
         }
         let mut documents = BTreeMap::from([
             ("oci-layout", to_bytes(&LayoutHeader::default())?),
             ("index.json", to_bytes(&index(image, format, names))?),
         ]);
         if format == Format::DockerArchive {
-            documents.insert("manifest.json", to_bytes(&[docker_manifest(&manifest, names)])?);
-            documents.insert("repositories", to_bytes(&repositories(&manifest, names))?);
+            let [manifest] = manifests.as_slice() else {
+                let reason = "is an index of several platforms, and a docker-archive holds one; name one of them";
+                return Err(Error::layout(layout.blob_path(&image.digest), reason));
+            };
+            documents.insert("manifest.json", to_bytes(&[docker_manifest(manifest, names)])?);
+            documents.insert("repositories", to_bytes(&repositories(manifest, names))?);
         }
         Ok(Self { blobs: blobs.into_values().collect(), documents })
     }

@@ -23,7 +23,7 @@ pub mod run;
 mod source;
 mod stage;
 
-pub use build::{Built, BuiltLayer, Origin, Platform, Request, build};
+pub use build::{Built, BuiltLayer, Origin, Request, build};
 pub use context::Context;
 pub use error::{Error, Problem, Problems, Result};
 pub use image::tree;
@@ -31,5 +31,5 @@ pub use layer::{
     entry::Xattrs,
     tree::{Body, FileBody, Node, Tree},
 };
-pub use oci::{self, Layout, layout};
+pub use oci::{self, Layout, Platform, layout};
 pub use source::Source;

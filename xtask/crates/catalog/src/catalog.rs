@@ -263,7 +263,8 @@ impl<'a> Builder<'a> {
         let mut draft = Draft { image, file, parents, python: Vec::new() };
         for stage in stage_files {
             let content = self.content(stage, (&scope, &own), spark, &mut draft);
-            draft.image.stages.push(Stage { into: stage.into.value.clone(), content, origin: stage.origin });
+            let (into, platforms) = (stage.into.value.clone(), stage.platforms.clone());
+            draft.image.stages.push(Stage { into, content, origin: stage.origin, platforms });
         }
         self.images.push(draft);
     }

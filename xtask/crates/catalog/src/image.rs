@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     coordinate::Maven,
+    platform::Platform,
     problem::Source,
     reader::{At, Section, Sink, parse},
-    table::Origin,
+    table::{Origin, platform_list},
 };
 
 /// Name and tag of an image, `spark-k8s-base:12-jre17-py311`: its identity.
@@ -102,6 +103,15 @@ pub struct Stage {
     pub content: Content,
     /// Only under this origin.
     pub origin: Option<Origin>,
+    /// Only on these platforms; on all of them if none is named.
+    pub platforms: Vec<Platform>,
+}
+
+impl Stage {
+    /// Whether it counts on this platform.
+    pub fn is_for(&self, platform: Platform) -> bool {
+        self.platforms.is_empty() || self.platforms.contains(&platform)
+    }
 }
 
 /// What a stage puts into the context.
@@ -229,6 +239,7 @@ pub(crate) struct StageFile {
     pub(crate) into: At<String>,
     pub(crate) content: ContentFile,
     pub(crate) origin: Option<Origin>,
+    pub(crate) platforms: Vec<Platform>,
     pub(crate) only: Only,
 }
 
@@ -345,7 +356,9 @@ fn stage(section: Section<'_>) -> Option<StageFile> {
         let note = |message: String| section.note(at.span.clone(), message, "leave it out for a stage of every origin");
         at.value.parse().map_err(note).ok()
     });
-    let stage = StageFile { into: section.required("into", "\"jars/\""), content, origin, only: only(&section) };
+    let into = section.required("into", "\"jars/\"");
+    let platforms = platform_list(&section, "platforms");
+    let stage = StageFile { into, content, origin, platforms, only: only(&section) };
     section.finish();
     Some(stage)
 }

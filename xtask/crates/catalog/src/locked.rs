@@ -7,7 +7,8 @@ use crate::{
     coordinate::Coordinate,
     image::{Content, Image, ImageRef, Stage},
     lock::{Artifact, Lock},
-    request::{Request, Requests, debian_key},
+    platform::Platform,
+    request::{Request, Requests, debian_key, python_key},
     table::Origin,
 };
 
@@ -121,19 +122,20 @@ impl LockedCatalog {
         self.catalog.local.as_ref().is_some_and(|local| image.spark.as_ref() == Some(&local.spark))
     }
 
-    /// The stages of an image that count under this origin.
-    pub fn stages<'a>(&self, image: &'a Image) -> impl Iterator<Item = &'a Stage> {
+    /// The stages of an image that count under this origin and on this platform.
+    pub fn stages<'a>(&self, platform: Platform, image: &'a Image) -> impl Iterator<Item = &'a Stage> {
         let origin = self.origin(image);
-        image.stages.iter().filter(move |stage| stage.origin.is_none_or(|only| only == origin))
+        let of_origin = image.stages.iter().filter(move |stage| stage.origin.is_none_or(|only| only == origin));
+        of_origin.filter(move |stage| stage.is_for(platform))
     }
 
     /// The requests of a stage.
-    fn keys(&self, image: &Image, stage: &Stage) -> Vec<String> {
+    fn keys(&self, platform: Platform, image: &Image, stage: &Stage) -> Vec<String> {
         match &stage.content {
             Content::Maven(jars) => jars.iter().map(|jar| Coordinate::Maven(jar.maven.clone()).to_string()).collect(),
             Content::File(path) => vec![Coordinate::File(path.clone()).to_string()],
-            Content::Python(set) => vec![format!("python {}", set.name)],
-            Content::Debian { .. } => vec![debian_key(&image.id)],
+            Content::Python(set) => vec![python_key(&set.name, platform)],
+            Content::Debian { .. } => vec![debian_key(&image.id, platform)],
             Content::Spark { .. } => self.spark_keys(image),
             Content::Folder(_) | Content::Links(_) | Content::Texts(_) => Vec::new(),
         }
@@ -155,27 +157,27 @@ impl LockedCatalog {
 
     /// The artifacts of one stage, in the order of the lock's sets. What is unresolved is left out: see
     /// [`LockedCatalog::blocked`].
-    pub fn artifacts(&self, image: &Image, stage: &Stage) -> Vec<&Artifact> {
+    pub fn artifacts(&self, platform: Platform, image: &Image, stage: &Stage) -> Vec<&Artifact> {
         let of_key = |key: String| -> Vec<&Artifact> {
             match self.lock.sets.get(&key) {
                 Some(set) => set.members.iter().filter_map(|id| self.lock.artifacts.get(id)).collect(),
                 None => key.parse().ok().and_then(|id: Coordinate| self.lock.artifacts.get(&id)).into_iter().collect(),
             }
         };
-        self.keys(image, stage).into_iter().flat_map(of_key).collect()
+        self.keys(platform, image, stage).into_iter().flat_map(of_key).collect()
     }
 
     /// What an image itself needs and the lock has no answer to, by key.
-    pub fn unresolved(&self, image: &Image) -> Vec<String> {
-        let keys = self.stages(image).flat_map(|stage| self.keys(image, stage));
+    pub fn unresolved(&self, platform: Platform, image: &Image) -> Vec<String> {
+        let keys = self.stages(platform, image).flat_map(|stage| self.keys(platform, image, stage));
         keys.filter(|key| self.lock.unresolved.contains_key(key)).collect()
     }
 
-    /// Why images cannot be built, by image: an artifact of theirs is unresolved, or a parent is blocked.
-    pub fn blocked(&self) -> BTreeMap<ImageRef, Vec<String>> {
+    /// Why images cannot be built for a platform, by image: an artifact of theirs is unresolved, or a parent is blocked.
+    pub fn blocked(&self, platform: Platform) -> BTreeMap<ImageRef, Vec<String>> {
         let mut blocked: BTreeMap<ImageRef, Vec<String>> = BTreeMap::new();
         for image in self.catalog.images() {
-            let keys = self.stages(image).flat_map(|stage| self.keys(image, stage));
+            let keys = self.stages(platform, image).flat_map(|stage| self.keys(platform, image, stage));
             let mut reasons: Vec<String> = keys
                 .filter_map(|key| self.lock.unresolved.get(&key))
                 .map(|entry| format!("{}: {}", entry.request, entry.reason))
@@ -191,10 +193,10 @@ impl LockedCatalog {
     }
 
     /// Labels that say what the origin did: the origin itself and every substitution, with its reason.
-    pub fn origin_labels(&self, image: &Image) -> BTreeMap<String, String> {
+    pub fn origin_labels(&self, platform: Platform, image: &Image) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::new();
         let mut substituted = Vec::new();
-        for stage in self.stages(image) {
+        for stage in self.stages(platform, image) {
             match &stage.content {
                 Content::Spark { .. } => {
                     labels.insert("io.spark-images.origin".to_owned(), self.origin(image).to_string());

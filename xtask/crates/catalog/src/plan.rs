@@ -8,7 +8,10 @@ use std::{
 use blob::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::image::{Image, ImageRef};
+use crate::{
+    image::{Image, ImageRef},
+    platform::Platform,
+};
 
 /// All that an image is made of, by name: a file, an artifact, a build argument, a parent; each with its identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +61,7 @@ pub struct Record {
 pub enum Reason {
     /// It was never built here.
     New,
-    /// Its record is there and its bytes are not.
+    /// Its record is there; its bytes, or its name, are not.
     Gone,
     /// This input is other than at the last build.
     Changed(String),
@@ -74,7 +77,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::New => write!(f, "never built here"),
-            Reason::Gone => write!(f, "its bytes are gone"),
+            Reason::Gone => write!(f, "it is no longer in the layout"),
             Reason::Changed(name) => write!(f, "{name} changed"),
             Reason::Added(name) => write!(f, "{name} is new"),
             Reason::Removed(name) => write!(f, "{name} was removed"),
@@ -105,9 +108,12 @@ pub struct Planned<'a> {
     pub inputs: Inputs,
 }
 
-/// What happens to each of the selected images, parents first.
+/// What happens to each of the selected images, parents first. A plan is for one platform; a build for several has one of
+/// each.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
+    /// What the images are for.
+    pub platform: Platform,
     /// The images.
     pub images: Vec<Planned<'a>>,
 }
@@ -118,6 +124,7 @@ impl<'a> Plan<'a> {
     /// `inputs` gives what an image is made of besides its parents; `record` what its last build was made of, if its
     /// bytes are still there (`Some(Err(()))`: the record is there, the bytes are not).
     pub fn new(
+        platform: Platform,
         images: &[&'a Image],
         blocked: &BTreeMap<ImageRef, Vec<String>>,
         mut inputs: impl FnMut(&Image) -> Inputs,
@@ -138,7 +145,7 @@ impl<'a> Plan<'a> {
             }
             planned.push(Planned { image, decision, inputs });
         }
-        Plan { images: planned }
+        Plan { platform, images: planned }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     catalog::Catalog,
     coordinate::{Coordinate, Maven},
     image::{Content, PythonSet},
+    platform::Platform,
     table::{Archive, Debian},
 };
 
@@ -33,8 +34,8 @@ pub enum Request {
         python: String,
         /// Version of the C library, `2.36`.
         glibc: String,
-        /// Architecture in Debian's notation.
-        architecture: String,
+        /// What the wheels run on.
+        platform: Platform,
     },
     /// Debian packages of one kind of image, and what they depend on.
     Debian {
@@ -44,6 +45,8 @@ pub enum Request {
         packages: Vec<String>,
         /// The archive.
         debian: Debian,
+        /// What the packages are for.
+        platform: Platform,
     },
     /// A file of the user's own.
     File(String),
@@ -57,8 +60,8 @@ impl Request {
         match self {
             Request::Maven(maven) => Coordinate::Maven(maven.clone()).to_string(),
             Request::Sdist { name, version } => format!("sdist {name}=={version}"),
-            Request::Python { set, .. } => format!("python {}", set.name),
-            Request::Debian { image, .. } => debian_key(image),
+            Request::Python { set, platform, .. } => python_key(&set.name, *platform),
+            Request::Debian { image, platform, .. } => debian_key(image, *platform),
             Request::File(path) => Coordinate::File(path.clone()).to_string(),
             Request::Archive(archive) => Coordinate::Archive(archive.name.clone()).to_string(),
         }
@@ -68,11 +71,13 @@ impl Request {
     fn canonical(&self) -> String {
         match self {
             Request::Maven(_) | Request::Sdist { .. } | Request::File(_) => self.key(),
-            Request::Python { set, python, glibc, architecture } => {
+            Request::Python { set, python, glibc, platform } => {
+                let architecture = platform.architecture();
                 format!("python {set:?} for {python} on glibc {glibc} {architecture}")
             }
-            Request::Debian { packages, debian, .. } => {
-                let Debian { suites, components, architecture, .. } = debian;
+            Request::Debian { packages, debian, platform, .. } => {
+                let Debian { suites, components, .. } = debian;
+                let architecture = platform.architecture();
                 format!("debian {packages:?} of {suites:?} {components:?} {architecture}")
             }
             Request::Archive(archive) => format!("archive {} sha512 {:?}", archive.name, archive.sha512),
@@ -92,8 +97,13 @@ impl fmt::Display for Request {
 }
 
 /// The key of the Debian packages of the images of this id.
-pub(crate) fn debian_key(image: &str) -> String {
-    format!("debian {image}")
+pub(crate) fn debian_key(image: &str, platform: Platform) -> String {
+    platform.marked(format!("debian {image}"))
+}
+
+/// The key of a set of Python packages.
+pub fn python_key(set: &str, platform: Platform) -> String {
+    platform.marked(format!("python {set}"))
 }
 
 /// All requests of a catalog, by key.
@@ -101,24 +111,26 @@ pub(crate) fn debian_key(image: &str) -> String {
 pub struct Requests(BTreeMap<String, Request>);
 
 impl Requests {
-    /// What the images of `catalog` need, whatever the origin that is built from.
+    /// What the images of `catalog` need on any of the table's platforms, whatever the origin that is built from.
     pub fn of(catalog: &Catalog) -> Self {
         let mut requests = Self::default();
         let debian = &catalog.table.debian;
-        for image in catalog.images() {
-            for stage in &image.stages {
-                match &stage.content {
-                    Content::Maven(jars) => jars.iter().for_each(|jar| requests.add(Request::Maven(jar.maven.clone()))),
-                    Content::File(path) => requests.add(Request::File(path.clone())),
-                    Content::Python(set) => requests.add(Request::Python {
-                        set: set.clone(),
-                        python: debian.python.clone(),
-                        glibc: debian.glibc.clone(),
-                        architecture: debian.architecture.clone(),
-                    }),
-                    Content::Debian { packages, .. } => requests.debian(&image.id, packages, debian),
-                    Content::Spark { .. } | Content::Folder(_) | Content::Links(_) | Content::Texts(_) => {}
-                }
+        let platforms = &catalog.table.platforms;
+        let stages = catalog.images().iter().flat_map(|image| image.stages.iter().map(move |stage| (image, stage)));
+        let on_all =
+            platforms.iter().flat_map(|&platform| stages.clone().map(move |(image, stage)| (platform, image, stage)));
+        for (platform, image, stage) in on_all.filter(|(platform, _, stage)| stage.is_for(*platform)) {
+            match &stage.content {
+                Content::Maven(jars) => jars.iter().for_each(|jar| requests.add(Request::Maven(jar.maven.clone()))),
+                Content::File(path) => requests.add(Request::File(path.clone())),
+                Content::Python(set) => requests.add(Request::Python {
+                    set: set.clone(),
+                    python: debian.python.clone(),
+                    glibc: debian.glibc.clone(),
+                    platform,
+                }),
+                Content::Debian { packages, .. } => requests.debian(&image.id, packages, debian, platform),
+                Content::Spark { .. } | Content::Folder(_) | Content::Links(_) | Content::Texts(_) => {}
             }
         }
         for spark in catalog.table.sparks.values() {
@@ -135,11 +147,12 @@ impl Requests {
     }
 
     /// What the images of one kind ask for is resolved together, whatever their Spark version: they share a layer.
-    fn debian(&mut self, image: &str, packages: &[String], debian: &Debian) {
-        let request = self.0.entry(debian_key(image)).or_insert_with(|| Request::Debian {
+    fn debian(&mut self, image: &str, packages: &[String], debian: &Debian, platform: Platform) {
+        let request = self.0.entry(debian_key(image, platform)).or_insert_with(|| Request::Debian {
             image: image.to_owned(),
             packages: Vec::new(),
             debian: debian.clone(),
+            platform,
         });
         if let Request::Debian { packages: all, .. } = request {
             all.extend(packages.iter().cloned());

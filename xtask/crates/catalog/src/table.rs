@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
     coordinate::Maven,
+    platform::{Platform, one_of},
     problem::Source,
     reader::{At, Section, Sink, parse},
 };
@@ -45,6 +46,8 @@ pub struct Table {
     pub epoch: i64,
     /// The origin that a build takes when it is not told.
     pub origin: Origin,
+    /// What images can be built for, the main one first: what it lacks is an error, what others lack blocks images.
+    pub platforms: Vec<Platform>,
     /// Placeholders that every image knows.
     pub(crate) versions: Vec<(String, At<String>)>,
     /// The Debian release below everything.
@@ -68,8 +71,6 @@ pub struct Debian {
     pub suites: Vec<String>,
     /// Components, such as `main`.
     pub components: Vec<String>,
-    /// Architecture in Debian's notation.
-    pub architecture: String,
     /// The Python of that release, `3.11.2`.
     pub python: String,
     /// The C library of that release, `2.36`; decides which wheels run.
@@ -159,6 +160,7 @@ impl Table {
                 }
                 Origin::Release
             }),
+            platforms: platforms(&root),
             versions: root.string_map("versions"),
             debian: debian(&root),
             release: release(&root),
@@ -187,6 +189,36 @@ impl Table {
         find(&spark.versions).or_else(|| find(&self.versions))
     }
 
+    /// What a command is about that is not told: this machine's own platform, so that what is built can be run here; the
+    /// main one where the table does not have it.
+    pub fn default_platform(&self) -> Platform {
+        let own = Platform::host().filter(|host| self.platforms.contains(host));
+        own.or(self.platforms.first().copied()).unwrap_or(Platform::Amd64)
+    }
+
+    /// The platforms that somebody asks for, each once, in the order of the table; the default one for nobody.
+    ///
+    /// # Errors
+    /// One of them does not stand in the table.
+    pub fn platforms(&self, asked: &[String]) -> Result<Vec<Platform>, String> {
+        if asked.is_empty() {
+            return Ok(vec![self.default_platform()]);
+        }
+        let mut wanted = Vec::new();
+        for text in asked {
+            let platform: Platform = text.parse()?;
+            if !self.platforms.contains(&platform) {
+                return Err(format!(
+                    "docker/versions.toml does not build for {platform}: it has {}\n\
+                     to add it: write it into `platforms` there, then run `cargo xtask lock`",
+                    one_of(&self.platforms)
+                ));
+            }
+            wanted.push(platform);
+        }
+        Ok(self.platforms.iter().copied().filter(|platform| wanted.contains(platform)).collect())
+    }
+
     /// The sentence for somebody who asks for a version that is not built.
     pub fn why_not(&self, version: &str) -> String {
         let supported = self.sparks.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -209,6 +241,29 @@ fn epoch(root: &Section<'_>) -> i64 {
     root.seconds("epoch").unwrap_or(0)
 }
 
+fn platforms(root: &Section<'_>) -> Vec<Platform> {
+    if !root.has("platforms") {
+        let help = format!("add `platforms = [\"{}\"]`: what images are built for", Platform::Amd64);
+        root.note(0..0, "`platforms` is missing", help);
+    }
+    platform_list(root, "platforms")
+}
+
+/// The platforms that `key` names, each once.
+pub(crate) fn platform_list(section: &Section<'_>, key: &str) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for at in section.strings(key) {
+        match at.value.parse() {
+            Ok(platform) if platforms.contains(&platform) => {
+                section.note(at.span.clone(), format!("{platform} stands twice in `{key}`"), "keep one of the two");
+            }
+            Ok(platform) => platforms.push(platform),
+            Err(message) => section.note(at.span.clone(), message, format!("write {}", one_of(&Platform::ALL))),
+        }
+    }
+    platforms
+}
+
 fn values(list: Vec<At<String>>) -> Vec<String> {
     list.into_iter().map(|at| at.value).collect()
 }
@@ -222,18 +277,11 @@ fn required_section<'a>(root: &Section<'a>, key: &str) -> Option<Section<'a>> {
 
 fn debian(root: &Section<'_>) -> Debian {
     let Some(section) = required_section(root, "debian") else {
-        return Debian {
-            suites: Vec::new(),
-            components: Vec::new(),
-            architecture: String::new(),
-            python: String::new(),
-            glibc: String::new(),
-        };
+        return Debian { suites: Vec::new(), components: Vec::new(), python: String::new(), glibc: String::new() };
     };
     let debian = Debian {
         suites: values(section.strings("suites")),
         components: values(section.strings("components")),
-        architecture: section.required("architecture", "\"amd64\"").value,
         python: section.required("python", "\"3.11.2\"").value,
         glibc: section.required("glibc", "\"2.36\"").value,
     };

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Image, Record};
+use catalog::{Image, Platform, Record};
 use oci::Layout;
 use serde::{Deserialize, Serialize};
 
@@ -45,16 +45,16 @@ impl Seen {
     }
 }
 
-/// The records beside a layout.
+/// The records beside a layout, of one platform.
 #[derive(Debug)]
 pub struct Records {
     folder: Utf8PathBuf,
 }
 
 impl Records {
-    /// The records of this layout. There may be none.
-    pub fn of(layout: &Layout) -> Self {
-        Self { folder: layout.root().join(".records") }
+    /// The records of this layout for a platform. There may be none.
+    pub fn of(layout: &Layout, platform: Platform) -> Self {
+        Self { folder: layout.root().join(".records").join(platform.folder()) }
     }
 
     /// The folder of the records; it may not be there yet.
@@ -64,6 +64,11 @@ impl Records {
 
     fn path(&self, image: &Image) -> Utf8PathBuf {
         self.folder.join(format!("{}.json", image.reference.file_name()))
+    }
+
+    /// Whether anything was ever built for this platform.
+    pub fn is_empty(&self) -> bool {
+        !self.folder.is_dir()
     }
 
     /// The record of an image. One that cannot be read counts as none: the image is built again.

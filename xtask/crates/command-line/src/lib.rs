@@ -68,6 +68,15 @@ impl From<&Select> for Selection {
     }
 }
 
+/// Which platforms.
+#[derive(Debug, Clone, Args, Default)]
+pub struct Platforms {
+    /// What the images are for: `linux/amd64`, `linux/arm64`, or several with commas. This machine's own platform, if
+    /// none is named. No image is made by emulation: packages and wheels are unpacked, not installed
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub platform: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build images: base, custom, wrapper, layers, runtime
@@ -106,10 +115,14 @@ pub enum Command {
 Examples:
   cargo xtask build-layers                          all images, both Spark versions, without the group gpu
   cargo xtask build-layers runtime --spark 3.5.7    the runtime images of one version and all below them
-  cargo xtask build-layers --plan --why             what would be built, and the reason for each image")]
+  cargo xtask build-layers --plan --why             what would be built, and the reason for each image
+  cargo xtask build-layers --platform linux/amd64,linux/arm64
+                                                    for two processors; one name then stands for both")]
 pub struct BuildLayers {
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
     #[command(flatten)]
     pub origin: OriginArgs,
     #[command(flatten)]
@@ -164,6 +177,8 @@ pub struct BuildCustom {
     #[arg(long, value_enum, value_name = "ORIGIN", default_value = "source")]
     pub origin: OriginFlag,
     #[command(flatten)]
+    pub platforms: Platforms,
+    #[command(flatten)]
     pub compile: CompileArgs,
 }
 
@@ -195,6 +210,8 @@ pub struct CompileArgs {
 pub struct PlanArgs {
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
     #[command(flatten)]
     pub origin: OriginArgs,
     /// Print the plan as JSON
@@ -235,6 +252,9 @@ pub struct StageArgs {
     /// Folder to write; it must not exist or be empty
     #[arg(short, long, value_name = "DIR")]
     pub output: Utf8PathBuf,
+    /// What the image is for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
     #[command(flatten)]
     pub origin: OriginArgs,
 }
@@ -266,6 +286,8 @@ pub struct FetchArgs {
     #[command(flatten)]
     pub select: Select,
     #[command(flatten)]
+    pub platforms: Platforms,
+    #[command(flatten)]
     pub origin: OriginArgs,
 }
 
@@ -293,6 +315,10 @@ pub struct ExportArgs {
     /// File or folder to write
     #[arg(short, long, value_name = "FILE")]
     pub output: Utf8PathBuf,
+    /// Which of the image's platforms; several, with commas, become an image index. This machine's own, if none is
+    /// named
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub platform: Vec<String>,
     /// Replace what stands there
     #[arg(long)]
     pub force: bool,
@@ -302,6 +328,8 @@ pub struct ExportArgs {
 pub struct SmokeArgs {
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub junit: Option<Utf8PathBuf>,
@@ -320,6 +348,10 @@ pub struct RunArgs {
     /// User that the command runs as: a name or a number, with a group after `:`. The image's own, if left out
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
+    /// Which of the image's platforms; this machine's own, if left out. Another one needs an emulator that the kernel
+    /// knows
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
     /// Let the command use the network of this machine
     #[arg(long)]
     pub network: bool,
@@ -341,6 +373,9 @@ pub struct ShellArgs {
     /// User that the shell runs as
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
+    /// Which of the image's platforms; this machine's own, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
     /// Let the shell use the network of this machine
     #[arg(long)]
     pub network: bool,

@@ -4,7 +4,7 @@
 //! so the same content must always give the same bytes. Fields that Docker added to the image configuration
 //! (<https://github.com/moby/docker-image-spec>) are kept, since engines act on them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use blob::Digest;
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,60 @@ pub struct Descriptor {
     /// Names and notes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What the image is for, in an index of images for several platforms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
 }
 
-/// `index.json` of a layout.
+impl Descriptor {
+    /// A descriptor without notes.
+    pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+        Self { media_type: media_type.to_owned(), digest, size, annotations: BTreeMap::new(), platform: None }
+    }
+}
+
+/// A processor and an operating system, in Go's words: `linux/amd64`, `linux/arm64/v8`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Platform {
+    /// `linux`.
+    pub os: String,
+    /// `amd64`, `arm64`.
+    pub architecture: String,
+    /// `v8`, for processors that have variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+impl Platform {
+    /// Whether an image for `other` is one for this. A variant that is not named is any.
+    pub fn takes(&self, other: &Self) -> bool {
+        let variants = self.variant.as_ref().zip(other.variant.as_ref());
+        (&self.os, &self.architecture) == (&other.os, &other.architecture) && variants.is_none_or(|(a, b)| a == b)
+    }
+}
+
+impl FromStr for Platform {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('/').map(str::to_owned);
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
+                Ok(Self { os, architecture, variant })
+            }
+            _ => Err(format!("`{text}` is no platform; write linux/amd64 for instance")),
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
+    }
+}
+
+/// An image index: `index.json` of a layout, or the images of one name for several platforms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {

@@ -128,8 +128,7 @@ fn a_base_may_have_compressed_layers() {
     let bytes = encoder.finish().unwrap();
     let (digest, size) = (blob::Digest::of(&bytes), bytes.len() as u64);
     blob::write(&bench.layout.blob_path(&digest), &bytes).unwrap();
-    let media_type = media_type::LAYER_GZIP.to_owned();
-    let layers = vec![Descriptor { media_type, digest, size, annotations: BTreeMap::new() }];
+    let layers = vec![Descriptor::new(media_type::LAYER_GZIP, digest, size)];
     let image = bench.layout.put(media_type::MANIFEST, &Manifest { layers, ..manifest }).unwrap();
     bench.layout.tag("zipped", &image).unwrap();
     let built = bench.build("FROM zipped\nRUN cat /old/a >/tmp/a && rm /old/b");

@@ -72,7 +72,7 @@ impl Bench {
 
     /// One in a folder that stays.
     pub(super) fn at(folder: Utf8PathBuf) -> Option<Self> {
-        let mut runner = Runner::new(folder.join("sandbox"));
+        let mut runner = Runner::new(folder.join("sandbox"), catalog::Platform::host().unwrap());
         let emulated = match runner.uid_emulated() {
             Ok(emulated) => emulated,
             Err(error) if error.downcast_ref::<sandbox::Error>().is_some_and(is_unsupported) => {

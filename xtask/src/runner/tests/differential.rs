@@ -17,7 +17,7 @@ use crate::runner::Runner;
 fn differential() {
     let work = Utf8PathBuf::from(env::var("DIFFERENTIAL").unwrap());
     let layout = Layout::create(work.join("layout")).unwrap();
-    let runner = Runner::new(work.join("sandbox"));
+    let runner = Runner::new(work.join("sandbox"), catalog::Platform::host().unwrap());
     let make = |folder: &Utf8Path| {
         let mut context = Context::new();
         fill(&mut context, folder, "");

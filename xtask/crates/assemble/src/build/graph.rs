@@ -84,21 +84,35 @@ impl Graph {
                 if self.images.contains_key(name) {
                     continue;
                 }
-                match request.images.get(name).or_else(|| tagged.get(name)) {
-                    Some(image) => {
-                        self.images.insert(name.clone(), image.clone());
-                    }
-                    None => problems.push(Problem {
-                        line,
-                        message: format!(
-                            "`{name}` is neither a stage before this nor an image in the layout; build it first"
-                        ),
-                    }),
+                let found = match request.images.get(name).or_else(|| tagged.get(name)) {
+                    Some(image) => choose(layout, name, image, request.platform)?,
+                    None => Err(format!(
+                        "`{name}` is neither a stage before this nor an image in the layout; build it first"
+                    )),
+                };
+                match found {
+                    Ok(image) => drop(self.images.insert(name.clone(), image)),
+                    Err(message) => problems.push(Problem { line, message }),
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The image for `platform` among those that `named` stands for, or why there is none.
+fn choose(layout: &Layout, name: &str, named: &Descriptor, platform: &Platform) -> Result<Result<Descriptor, String>> {
+    let images = layout.images_of(named)?;
+    Ok(match images.iter().find(|(found, _)| platform.takes(found)) {
+        Some((_, image)) => Ok(image.clone()),
+        None => {
+            let there: Vec<String> = images.iter().map(|(found, _)| found.to_string()).collect();
+            Err(format!(
+                "`{name}` is in the layout for {}, not for {platform}; build it for that first",
+                there.join(", ")
+            ))
+        }
+    })
 }
 
 struct Resolver<'r> {

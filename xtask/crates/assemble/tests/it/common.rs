@@ -97,7 +97,7 @@ impl Bench {
             let digest = blob::Digest::of(bytes);
             blob::write(&self.layout.blob_path(&digest), bytes).unwrap();
             let size = bytes.len() as u64;
-            Descriptor { media_type: media_type.to_owned(), digest, size, annotations: BTreeMap::new() }
+            Descriptor::new(media_type, digest, size)
         };
         let layers: Vec<_> = layers.iter().map(|(kind, bytes)| descriptor(kind, bytes)).collect();
         let mut config = ImageConfig { os: "linux".to_owned(), architecture: "amd64".to_owned(), ..Default::default() };

@@ -6,6 +6,7 @@
 //!
 //! This module does not know what a layer is made of.
 
+mod platforms;
 mod verify;
 
 use std::{
@@ -92,7 +93,7 @@ impl Layout {
         parse(&path, &bytes)
     }
 
-    /// The images that have a name, by name.
+    /// The images that have a name, by name; where a name has several for different platforms, their index.
     ///
     /// # Errors
     /// As [`Layout::index`].
@@ -101,7 +102,7 @@ impl Layout {
         Ok(self.index()?.manifests.into_iter().filter_map(named).collect())
     }
 
-    /// The image that has this name.
+    /// The image that has this name, or the index of its images for several platforms: see [`Layout::lookup_for`].
     ///
     /// # Errors
     /// As [`Layout::index`].
@@ -109,14 +110,13 @@ impl Layout {
         Ok(self.list()?.remove(name))
     }
 
-    /// Gives the image a name, taking it from the image that had it.
+    /// Gives the image a name, taking it from all that had it: see [`Layout::tag_for`].
     ///
     /// # Errors
     /// The index cannot be read or written.
     pub fn tag(&self, name: &str, image: &Descriptor) -> Result<()> {
-        let mut named = image.clone();
-        named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
-        self.change_index(name, Some(named)).map(|_| ())
+        let _locked = self.lock_index()?;
+        self.change_index(name, Some(image)).map(|_| ())
     }
 
     /// Takes a name away. The blobs stay. Says whether any image had the name.
@@ -124,6 +124,7 @@ impl Layout {
     /// # Errors
     /// The index cannot be read or written.
     pub fn untag(&self, name: &str) -> Result<bool> {
+        let _locked = self.lock_index()?;
         self.change_index(name, None)
     }
 
@@ -161,8 +162,7 @@ impl Layout {
             pending.write_all(&bytes).map_err(Error::io("writing", &path))?;
             self.adopt(pending)?;
         }
-        let size = bytes.len() as u64;
-        Ok(Descriptor { media_type: media_type.to_owned(), digest, size, annotations: BTreeMap::new() })
+        Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
     }
 
     /// Opens a blob. Its digest and size are checked when its end is read.
@@ -312,13 +312,16 @@ impl Layout {
         Ok(lock)
     }
 
-    fn change_index(&self, name: &str, image: Option<Descriptor>) -> Result<bool> {
-        let _locked = self.lock_index()?;
+    /// Gives or takes a name. The index is locked.
+    fn change_index(&self, name: &str, image: Option<&Descriptor>) -> Result<bool> {
         let index = self.index()?;
         let mut manifests = index.manifests.clone();
         manifests.retain(|other| other.annotations.get(REF_NAME).is_none_or(|other| other != name));
         let had_it = manifests.len() < index.manifests.len();
-        manifests.extend(image);
+        manifests.extend(image.cloned().map(|mut named| {
+            named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
+            named
+        }));
         manifests.sort_by(|a, b| (a.annotations.get(REF_NAME), a.digest).cmp(&(b.annotations.get(REF_NAME), b.digest)));
         if manifests != index.manifests {
             self.write_index(&Index { manifests, ..index })?;
