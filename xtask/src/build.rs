@@ -97,10 +97,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Builder<'_> {
-    /// The record of an image for its plan: `Some(Err(()))` if its bytes are gone.
-    pub(crate) fn record(&self, image: &Image) -> Option<Result<Record, ()>> {
+    /// The record of an image for its plan; an error if its bytes or its names are gone.
+    pub(crate) fn record(&self, image: &Image) -> Option<Result<Record, Record>> {
         let built = self.records.get(image)?;
-        Some(if built.is_there(&self.layout) && self.is_tagged(image, &built) { Ok(built.record) } else { Err(()) })
+        let whole = built.is_there(&self.layout) && self.is_tagged(image, &built);
+        Some(if whole { Ok(built.record) } else { Err(built.record) })
     }
 
     fn is_tagged(&self, image: &Image, built: &Built) -> bool {
@@ -223,8 +224,7 @@ impl Builder<'_> {
 
     fn begin_log(&self, planned: &Planned<'_>) -> Log {
         let log = Log::begin(self.log_path(planned.image));
-        log.line(format_args!("image {}", planned.image.reference));
-        log.line(format_args!("platform {}", self.stager.platform));
+        log.line(format_args!("image {}", self.stager.label(planned.image)));
         log.line(format_args!("Dockerfile {}", planned.image.dockerfile));
         if let Decision::Build(reasons) = &planned.decision {
             for reason in reasons {

@@ -37,7 +37,7 @@ impl Answer {
 
 /// A message of several lines as the lock keeps it.
 fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
 }
 
 /// What an absent artifact is recorded with. No address: which registry was asked is a property of the machine.

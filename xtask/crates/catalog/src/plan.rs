@@ -122,13 +122,13 @@ impl<'a> Plan<'a> {
     /// Decides for each image of `images` (parents first).
     ///
     /// `inputs` gives what an image is made of besides its parents; `record` what its last build was made of, if its
-    /// bytes are still there (`Some(Err(()))`: the record is there, the bytes are not).
+    /// bytes and names are still there (`Err` if they are not).
     pub fn new(
         platform: Platform,
         images: &[&'a Image],
         blocked: &BTreeMap<ImageRef, Vec<String>>,
         mut inputs: impl FnMut(&Image) -> Inputs,
-        mut record: impl FnMut(&Image) -> Option<Result<Record, ()>>,
+        mut record: impl FnMut(&Image) -> Option<Result<Record, Record>>,
     ) -> Self {
         let mut digests: BTreeMap<&ImageRef, Digest> = BTreeMap::new();
         let mut planned = Vec::new();
@@ -161,15 +161,14 @@ fn add_parents(inputs: &mut Inputs, image: &Image, digests: &BTreeMap<&ImageRef,
     unknown
 }
 
-fn decide(inputs: &Inputs, unknown: Vec<String>, record: Option<Result<Record, ()>>) -> Decision {
-    let record = match record {
+fn decide(inputs: &Inputs, unknown: Vec<String>, record: Option<Result<Record, Record>>) -> Decision {
+    let (record, mut reasons) = match record {
         None => return Decision::Build(vec![Reason::New]),
-        Some(Err(())) => return Decision::Build(vec![Reason::Gone]),
-        Some(Ok(record)) => record,
+        Some(Err(record)) => (record, vec![Reason::Gone]),
+        Some(Ok(record)) => (record, Vec::new()),
     };
     let hidden = |reason: &Reason| matches!(reason, Reason::Removed(name) if unknown.iter().any(|parent| *name == format!("image {parent}")));
-    let mut reasons: Vec<Reason> =
-        inputs.changes(&record.inputs).into_iter().filter(|reason| !hidden(reason)).collect();
+    reasons.extend(inputs.changes(&record.inputs).into_iter().filter(|reason| !hidden(reason)));
     reasons.extend(unknown.iter().cloned().map(Reason::Parent));
     if reasons.is_empty() { Decision::Cached(record.manifest) } else { Decision::Build(reasons) }
 }
@@ -182,7 +181,7 @@ impl Planned<'_> {
         let mut inputs = self.inputs.clone();
         let unknown = add_parents(&mut inputs, self.image, parents);
         let record = match (&self.decision, record) {
-            (Decision::Build(reasons), _) if reasons.contains(&Reason::Gone) => Some(Err(())),
+            (Decision::Build(reasons), record) if reasons.contains(&Reason::Gone) => record.map(Err),
             (_, record) => record.map(Ok),
         };
         (decide(&inputs, unknown, record), inputs)

@@ -246,7 +246,12 @@ fn platforms(root: &Section<'_>) -> Vec<Platform> {
         let help = format!("add `platforms = [\"{}\"]`: what images are built for", Platform::Amd64);
         root.note(0..0, "`platforms` is missing", help);
     }
-    platform_list(root, "platforms")
+    let platforms = platform_list(root, "platforms");
+    if root.has("platforms") && root.strings("platforms").is_empty() {
+        let help = format!("write `platforms = [\"{}\"]`", Platform::Amd64);
+        root.note(0..0, "`platforms` names nothing", help);
+    }
+    platforms
 }
 
 /// The platforms that `key` names, each once.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use blob::Digest;
 use catalog::{
     Artifact, Catalog, Decision, Image, ImageRef, Inputs, Local, Lock, LockError, LockedCatalog, Origin, Origins, Plan,
-    Reason, Record, Request, Requests, SelectError, Selection, Source, Unresolved,
+    Platform, Reason, Record, Request, Requests, SelectError, Selection, Source, Unresolved,
 };
 
 const TABLE: &str = include_str!("table.toml");
@@ -126,7 +126,7 @@ fn what_nobody_has_blocks_what_needs_it_and_nothing_else() {
     lock.artifacts.remove(&key.parse().unwrap());
     lock.unresolved.insert(key.into(), Unresolved { request: key.into(), reason: "nobody has it".into() });
     let locked = LockedCatalog::new(catalog, lock, Origin::Release).unwrap();
-    let blocked = locked.blocked();
+    let blocked = locked.blocked(Platform::Amd64);
     let names: Vec<String> = blocked.keys().map(ToString::to_string).collect();
     assert_eq!(names, ["custom:4.1.0", "layer:4.1.0-a", "layer:4.1.0-b", "runtime:4.1.0"]);
     assert_eq!(blocked.values().next().unwrap(), &["maven:g:own_2.13:4.1.0: nobody has it"]);
@@ -141,7 +141,9 @@ fn plan<'a>(catalog: &'a Catalog, input: impl Fn(&Image) -> String, records: &BT
         inputs.add("Dockerfile", input(image));
         inputs
     };
-    Plan::new(&images, &BTreeMap::new(), inputs, |image| records.get(&image.reference.to_string()).cloned().map(Ok))
+    Plan::new(Platform::Amd64, &images, &BTreeMap::new(), inputs, |image| {
+        records.get(&image.reference.to_string()).cloned().map(Ok)
+    })
 }
 
 /// Builds a plan: every image's digest follows from its fingerprint, unless `same` says that it comes out as before.
@@ -280,12 +282,99 @@ fn an_archive_that_cannot_be_had_blocks_the_origin_that_compiles_it() {
     lock.sets.remove(key);
     lock.unresolved.insert(key.into(), Unresolved { request: key.into(), reason: "it could not be had".into() });
     let mut locked = LockedCatalog::new(catalog, lock, Origin::Release).unwrap();
-    assert!(locked.blocked().is_empty());
+    assert!(locked.blocked(Platform::Amd64).is_empty());
     locked.set_origins(Origins { default: Origin::Release, of: [("3.5.7".into(), Origin::Source)].into() });
-    let blocked = locked.blocked();
+    let blocked = locked.blocked(Platform::Amd64);
     assert_eq!(blocked.values().next().unwrap(), &["archive:spark.tgz: it could not be had"]);
     let custom = locked.catalog().images().iter().find(|image| image.reference.to_string() == "custom:3.5.7").unwrap();
-    assert_eq!(locked.unresolved(custom), [key]);
-    assert_eq!(locked.origin_labels(custom)["io.spark-images.origin"], "source");
+    assert_eq!(locked.unresolved(Platform::Amd64, custom), [key]);
+    assert_eq!(locked.origin_labels(Platform::Amd64, custom)["io.spark-images.origin"], "source");
     assert!(!blocked.keys().any(|image| image.tag.starts_with('4')));
+}
+
+/// The table for two platforms, or for these.
+fn on(platforms: &str) -> Catalog {
+    catalog_of(&TABLE.replace("platforms = [\"linux/amd64\"]", &format!("platforms = [{platforms}]")))
+}
+
+#[test]
+fn a_command_is_about_what_it_is_told_or_about_this_machine() {
+    let names = |catalog: &Catalog, asked: &[&str]| {
+        let asked: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        let platforms = catalog.table.platforms(&asked)?;
+        Ok::<_, String>(platforms.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let both = on("\"linux/amd64\", \"linux/arm64\"");
+    // In the table's order, each once.
+    let asked = ["linux/arm64", "linux/amd64", "linux/arm64"];
+    assert_eq!(names(&both, &asked).unwrap(), ["linux/amd64", "linux/arm64"]);
+    let host = Platform::host().unwrap_or(Platform::Amd64);
+    assert_eq!(names(&both, &[]).unwrap(), [host.to_string()]);
+    let (other, text) = match host {
+        Platform::Amd64 => (Platform::Arm64, "\"linux/arm64\""),
+        Platform::Arm64 => (Platform::Amd64, "\"linux/amd64\""),
+    };
+    assert_eq!(on(text).table.default_platform(), other, "the main one where the table does not have this machine's");
+    let error = names(&both, &["linux/arm64/v8"]).unwrap_err();
+    assert_eq!(error, "`linux/arm64/v8` is no platform: expected linux/amd64 or linux/arm64");
+    let error = names(&on("\"linux/amd64\""), &["linux/arm64"]).unwrap_err();
+    assert!(error.starts_with("docker/versions.toml does not build for linux/arm64: it has linux/amd64\n"), "{error}");
+}
+
+#[test]
+fn a_platform_is_added_to_a_lock_that_knew_of_none() {
+    let one = catalog();
+    let old = lock_for(&one);
+    let text = old.to_text().unwrap();
+    assert!(text.contains("name = \"python layer b 3.5.7\"\n"), "{text}");
+    let both = on("\"linux/amd64\", \"linux/arm64\"");
+    let stale = LockedCatalog::new(both.clone(), Lock::parse(&text).unwrap(), Origin::Release).unwrap_err();
+    assert_eq!(stale.missing, ["python layer b 3.5.7 linux/arm64", "python layer b 4.1.0 linux/arm64"]);
+    assert_eq!(stale.left_over, Vec::<String>::new());
+    let new = lock_for(&both);
+    assert!(old.sets.iter().all(|(key, set)| new.sets.get(key) == Some(set)), "something moved");
+    assert_eq!(old.artifacts, new.artifacts, "jars are for every processor");
+    assert_eq!(Lock::parse(&new.to_text().unwrap()).unwrap(), new);
+    // The order says which is the main one, and changes no answer.
+    let turned = Requests::of(&on("\"linux/arm64\", \"linux/amd64\""));
+    assert!(new.answers(&turned));
+}
+
+#[test]
+fn what_a_platform_lacks_blocks_images_of_that_platform_alone() {
+    let both = on("\"linux/amd64\", \"linux/arm64\"");
+    let mut lock = lock_for(&both);
+    let key = "python layer b 4.1.0 linux/arm64";
+    lock.sets.remove(key);
+    lock.unresolved.insert(key.into(), Unresolved { request: key.into(), reason: "no wheel".into() });
+    let locked = LockedCatalog::new(both, lock, Origin::Release).unwrap();
+    assert!(locked.blocked(Platform::Amd64).is_empty());
+    let blocked = locked.blocked(Platform::Arm64);
+    let blocked: Vec<String> = blocked.iter().map(|(name, why)| format!("{name}: {}", why.join("; "))).collect();
+    assert_eq!(blocked, ["layer:4.1.0-b: python layer b 4.1.0 linux/arm64: no wheel"]);
+}
+
+#[test]
+fn a_stage_may_be_for_one_platform() {
+    let text = "name = \"x\"\nabout = \"a\"\ntags = [\"1\"]\n\
+                [[stage]]\ninto = \"jars/\"\nplatforms = [\"linux/amd64\"]\nmaven = [\"g:x:1\"]\n\
+                [[stage]]\ninto = \"jars/\"\nplatforms = [\"linux/arm64\"]\nmaven = [\"g:x:1:arm64\"]\n";
+    let source = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+    let keys = |platforms: &str| {
+        let table = TABLE.replace("platforms = [\"linux/amd64\"]", &format!("platforms = [{platforms}]"));
+        let files = [source("docker/x/image.toml", text)];
+        let catalog = Catalog::read(&source("docker/versions.toml", &table), &files).unwrap();
+        let locked = LockedCatalog::new(catalog.clone(), lock_for(&catalog), Origin::Release).unwrap();
+        let image = &catalog.images()[0];
+        let of = |platform| {
+            let stages = locked.stages(platform, image);
+            let artifacts = stages.flat_map(|stage| locked.artifacts(platform, image, stage));
+            artifacts.map(|artifact| artifact.id.to_string()).collect::<Vec<_>>()
+        };
+        (of(Platform::Amd64), of(Platform::Arm64), locked.lock().artifacts.len())
+    };
+    let (amd64, arm64, all) = keys("\"linux/amd64\", \"linux/arm64\"");
+    assert_eq!((amd64, arm64, all), (vec!["maven:g:x:1".to_owned()], vec!["maven:g:x:1:arm64".to_owned()], 2));
+    // What no platform of the table needs is not locked.
+    assert_eq!(keys("\"linux/amd64\"").2, 1);
 }

@@ -55,7 +55,7 @@ fn unknown_keys_and_wrong_types_are_all_reported_at_once() {
     for expected in [
         "docker/base/image.toml:4:1: unknown key `nane` in the top level; did you mean `name`?",
         "docker/base/image.toml:5:7: `per` in the top level is integer, expected a string",
-        "docker/versions.toml:4:1: unknown key `orign` in the top level; did you mean `origin`?",
+        "docker/versions.toml:5:1: unknown key `orign` in the top level; did you mean `origin`?",
         "unknown key `scla` in [spark.3.5.7]; did you mean `scala`?",
         "`scala` is missing in [spark.3.5.7]",
     ] {
@@ -147,4 +147,35 @@ fn problems_show_the_line() {
     assert!(text.contains("--> docker/versions.toml:3:1"), "{text}");
     assert!(text.contains("3 | orign = \"release\""), "{text}");
     assert!(text.contains("did you mean `origin`?"), "{text}");
+}
+
+#[test]
+fn platforms_are_known_and_stand_once() {
+    let with = |list: &str| TABLE.replace("platforms = [\"linux/amd64\"]", &format!("platforms = {list}"));
+    let place = "docker/versions.toml:4:";
+    assert_problem(
+        &with("[\"linux/amd64\", \"linux/s390x\"]"),
+        &[("base", BASE)],
+        &format!(
+            "{place}29: `linux/s390x` is no platform: expected linux/amd64 or linux/arm64; write linux/amd64 or linux/arm64"
+        ),
+    );
+    assert_problem(&with("[\"amd64\"]"), &[("base", BASE)], "`amd64` is no platform");
+    assert_problem(
+        &with("[\"linux/arm64\", \"linux/arm64\"]"),
+        &[("base", BASE)],
+        &format!("{place}29: linux/arm64 stands twice in `platforms`; keep one of the two"),
+    );
+    assert_problem(&with("[]"), &[("base", BASE)], "`platforms` names nothing; write `platforms = [\"linux/amd64\"]`");
+    let without = TABLE.replace("platforms = [\"linux/amd64\"]\n", "");
+    assert_problem(&without, &[("base", BASE)], "`platforms` is missing; add `platforms = [\"linux/amd64\"]`");
+    let stage = "[[stage]]\ninto = \"x/\"\nplatforms = [\"windows\"]\nfolder = \"x\"\n";
+    assert_problem(
+        TABLE,
+        &[("base", &format!("{BASE}{stage}"))],
+        "docker/base/image.toml:6:14: `windows` is no platform",
+    );
+    // A stage for a platform that the table does not have would never count: its name was a slip, or the table lacks it.
+    let stage = "[[stage]]\ninto = \"x/\"\nplatforms = [\"linux/arm64\"]\nfolder = \"x\"\n";
+    assert_eq!(problems(TABLE, &[("base", &format!("{BASE}{stage}"))]), Vec::<String>::new());
 }

@@ -58,6 +58,10 @@ impl Bench {
     }
 
     pub(crate) fn try_build(&self, dockerfile: &str) -> Result<Built> {
+        self.try_build_for(&platform(), dockerfile)
+    }
+
+    pub(crate) fn try_build_for(&self, platform: &Platform, dockerfile: &str) -> Result<Built> {
         let request = Request {
             dockerfile,
             name: "Dockerfile",
@@ -67,7 +71,7 @@ impl Bench {
             images: &self.images,
             labels: &BTreeMap::new(),
             epoch: EPOCH,
-            platform: &platform(),
+            platform,
             jobs: 2,
             running: None,
         };

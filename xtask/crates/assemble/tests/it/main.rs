@@ -6,3 +6,4 @@ mod common;
 mod copy;
 mod export;
 mod faults;
+mod platforms;
