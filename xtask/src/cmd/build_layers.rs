@@ -1,6 +1,6 @@
 //! `build-layers`: builds the selected images and all below them. `build-custom`: the custom image of one Spark.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::Result;
 use catalog::{Decision, Image, Origin, Selection};
@@ -58,9 +58,10 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let archives: Vec<String> = plans.iter().flat_map(|plan| session::archives(plan, &session.locked)).collect();
+        let archives: BTreeSet<String> =
+            plans.iter().flat_map(|plan| session::archives(plan, &session.locked)).collect();
         if !archives.is_empty() && !std::mem::replace(&mut looked_again, true) {
-            session.look_again(&archives)?;
+            session.look_again(&archives.into_iter().collect::<Vec<_>>())?;
             continue;
         }
         let planned = |wanted: fn(&Decision) -> bool| {

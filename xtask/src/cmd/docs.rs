@@ -147,13 +147,15 @@ fn artifacts(images: &[&Image]) -> String {
     };
     for image in images {
         for stage in &image.stages {
-            let origin = stage.origin.map_or_else(String::new, |origin| format!("origin {origin}"));
+            let origin = stage.origin.map(|origin| format!("origin {origin}"));
+            let only = origin.into_iter().chain(stage.platforms.iter().map(ToString::to_string));
+            let only = only.collect::<Vec<_>>().join(", ");
             match &stage.content {
                 Content::Maven(jars) => {
                     for jar in jars {
                         let instead = jar.instead_of.as_ref();
                         let note = instead.map(|(asked, reason)| format!("in place of {}: {reason}", asked.version));
-                        add(code(&jar.maven), note.unwrap_or_else(|| origin.clone()), image);
+                        add(code(&jar.maven), note.unwrap_or_else(|| only.clone()), image);
                     }
                 }
                 Content::Python(set) => {

@@ -21,14 +21,13 @@ pub(crate) fn run(global: &Global, args: &ExportArgs) -> Result<ExitCode> {
         bail!("a docker-archive holds an image for one platform\nname one with --platform, or write an oci-archive");
     }
     let name = image.reference.to_string();
+    let not_built = |platform| not_built(&catalog, image, platform);
+    let layout = Layout::open(workspace.layout()).with_context(|| not_built(catalog.table.default_platform()))?;
     let mut images = Vec::new();
     for platform in platforms {
-        let not_built = || not_built(&catalog, image, platform);
-        let layout = Layout::open(workspace.layout()).with_context(not_built)?;
-        let found = layout.lookup_for(&name, &oci(platform))?.with_context(not_built)?;
+        let found = layout.lookup_for(&name, &oci(platform))?.with_context(|| not_built(platform))?;
         images.push((oci(platform), found));
     }
-    let layout = Layout::open(workspace.layout())?;
     let found = layout.put_images(images)?;
     let names: Vec<String> = image.references().map(ToString::to_string).collect();
     let format = match args.format {

@@ -15,6 +15,7 @@ use debian::{
 };
 use registries::{DebianEndpoint, Kind};
 
+use super::{Answer, one_line};
 use crate::{
     machine::{Machine, location},
     workspace::Workspace,
@@ -24,27 +25,31 @@ use crate::{
 const KEYS: &str = "docker/base/keys/*.asc";
 const LARGEST_RELEASE: u64 = 4 << 20;
 
-/// The packages asked for and all that they depend on, in the newest versions of the suites; or why the archives, which
-/// all answered, cannot give them for this platform.
+/// The packages asked for and all that they depend on, in the newest versions of the suites. What the archives do not have
+/// for the `main` platform is an error, for others it is absent.
 pub(super) fn resolve(
     workspace: &Workspace,
     machine: &Machine,
     packages: &[String],
     debian: &Debian,
     platform: Platform,
-) -> Result<Result<Vec<Artifact>, String>> {
+    main: Platform,
+) -> Result<Answer> {
     machine.registries.require(&[Kind::Debian])?;
     let keyring = keyring(workspace)?;
     let mut index = Index::new();
     for suite in &debian.suites {
-        match suite_indexes(machine, &keyring, suite, debian, platform)? {
-            Ok(texts) => texts.into_iter().for_each(|text| index.add(suite, text)),
-            Err(why) => return Ok(Err(why)),
+        match suite_indexes(machine, &keyring, suite, debian, platform, main)? {
+            Some(texts) => texts.into_iter().for_each(|text| index.add(suite, text)),
+            // The lock must hold no word of this machine's archives.
+            None => {
+                return Ok(Answer::Absent(format!("no archive that was asked has the suite {suite} for {platform}")));
+            }
         }
     }
     match closure(&index, packages.iter().map(String::as_str), platform.architecture()) {
-        Ok(packages) => Ok(Ok(packages.into_iter().map(artifact).collect())),
-        Err(faults @ ClosureError::Faults(_)) => Ok(Err(faults.to_string())),
+        Ok(packages) => Ok(Answer::Set(packages.into_iter().map(artifact).collect())),
+        Err(faults @ ClosureError::Faults(_)) if platform != main => Ok(Answer::Absent(one_line(&faults.to_string()))),
         Err(error) => Err(error.into()),
     }
 }
@@ -63,53 +68,37 @@ fn keyring(workspace: &Workspace) -> Result<Keyring> {
     Ok(Keyring::from_armored(files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())))?)
 }
 
-/// The texts of the package indexes of a suite, from the first archive that has it; or why none that answered has it.
+/// The texts of the package indexes of a suite, from the first archive that has it. Nothing if all of them answered, and
+/// none has it for this platform, which is not the main one.
 fn suite_indexes(
     machine: &Machine,
     keyring: &Keyring,
     suite: &str,
     debian: &Debian,
     platform: Platform,
-) -> Result<Result<Vec<String>, String>> {
+    main: Platform,
+) -> Result<Option<Vec<String>>> {
     let (mut tried, mut failed) = (Vec::new(), false);
     for archive in machine.registries.debian.iter().filter(|archive| archive.offers(suite)) {
-        let found = in_release(machine, keyring, archive, suite).and_then(|release| match release {
-            Some(release) => indexes(machine, archive, suite, &release, debian, platform),
-            None => Ok(Err("does not have it".to_owned())),
+        let found = in_release(machine, keyring, archive, suite).and_then(|release| {
+            let Some(release) = release else { return Ok(None) };
+            let components = debian.components.iter();
+            components.map(|component| packages(machine, archive, suite, &release, component, platform)).collect()
         });
         match found {
-            Ok(Ok(texts)) => return Ok(Ok(texts)),
-            Ok(Err(why)) => tried.push(format!("{}: {why}", archive.endpoint.found_in)),
+            Ok(Some(texts)) => return Ok(Some(texts)),
+            Ok(None) => tried.push(format!("{}: does not have it", archive.endpoint.found_in)),
             Err(error) => {
                 failed = true;
                 tried.push(format!("{}: {error:#}", archive.endpoint.found_in));
             }
         }
     }
-    // An archive that does not answer may have it; and the lock must hold no word of this machine's archives.
-    if failed || tried.is_empty() {
-        bail!("no archive has the suite {suite} for {platform} with a valid signature\n  {}", tried.join("\n  "))
+    // An archive that does not answer may have it.
+    if platform != main && !failed && !tried.is_empty() {
+        return Ok(None);
     }
-    Ok(Err(format!("no archive that was asked has the suite {suite} for {}", platform.architecture())))
-}
-
-/// The indexes of all components, or the one that the archive does not have.
-fn indexes(
-    machine: &Machine,
-    archive: &DebianEndpoint,
-    suite: &str,
-    release: &Release,
-    debian: &Debian,
-    platform: Platform,
-) -> Result<Result<Vec<String>, String>> {
-    let mut texts = Vec::new();
-    for component in &debian.components {
-        match packages(machine, archive, suite, release, component, platform)? {
-            Some(text) => texts.push(text),
-            None => return Ok(Err(format!("has no packages of {suite}/{component} for {}", platform.architecture()))),
-        }
-    }
-    Ok(Ok(texts))
+    bail!("no archive has the suite {suite} for {platform} with a valid signature\n  {}", tried.join("\n  "))
 }
 
 fn in_release(machine: &Machine, keyring: &Keyring, archive: &DebianEndpoint, suite: &str) -> Result<Option<Release>> {

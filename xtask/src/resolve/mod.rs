@@ -109,11 +109,7 @@ fn answer<'a>(
         match request {
             Request::Debian { packages, debian, platform, .. } => {
                 let step = board.step(&request.key(), "resolving");
-                let answer = match debian::resolve(workspace, machine, packages, debian, *platform)? {
-                    Ok(artifacts) => Answer::Set(artifacts),
-                    Err(why) if *platform == main => bail!(why),
-                    Err(why) => Answer::Absent(one_line(&why)),
-                };
+                let answer = debian::resolve(workspace, machine, packages, debian, *platform, main)?;
                 step.end(answer.word());
                 answers.push((request, answer));
             }
