@@ -1,6 +1,6 @@
 //! What is not run twice, and what must be.
 
-use std::{collections::BTreeMap, io::Write};
+use std::io::Write;
 
 use assemble::{
     BuiltLayer, Origin,
