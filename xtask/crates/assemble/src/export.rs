@@ -175,7 +175,7 @@ impl Contents {
         if format == Format::DockerArchive {
             let [manifest] = manifests.as_slice() else {
                 let reason = "is an index of several platforms, and a docker-archive holds one; name one of them";
-                return Err(Error::layout(layout.blob_path(&image.digest), reason));
+                return Err(oci::Error::layout(layout.blob_path(&image.digest), reason).into());
             };
             documents.insert("manifest.json", to_bytes(&[docker_manifest(manifest, names)])?);
             documents.insert("repositories", to_bytes(&repositories(manifest, names))?);

@@ -32,8 +32,8 @@ pub fn run(checkout: &Checkout, catalog: &Catalog, as_json: bool) -> Result<Exit
 }
 
 fn json(catalog: &Catalog, built: impl Fn(Platform, &Image) -> Option<Built>) -> Result<()> {
-    let digest = |platform, image| built(platform, image).map(|built| built.record.manifest.to_string());
-    let platforms = |image| {
+    let digest = |platform, image: &Image| built(platform, image).map(|built| built.record.manifest.to_string());
+    let platforms = |image: &Image| {
         let platforms = catalog.table.platforms.iter();
         platforms.map(|&platform| (platform.to_string(), json!(digest(platform, image)))).collect::<Map<_, _>>()
     };

@@ -10,7 +10,7 @@ use blob::Digest;
 use super::Layout;
 use crate::{
     error::Result,
-    oci::{Descriptor, Index, Platform, REF_NAME, media_type},
+    documents::{Descriptor, Index, Platform, REF_NAME, media_type},
 };
 
 impl Layout {
