@@ -56,6 +56,11 @@ impl Checkout {
         Ok(Self { root, outside })
     }
 
+    /// The folders of `--images`.
+    pub fn outside(&self) -> impl Iterator<Item = &Utf8Path> {
+        self.outside.values().map(Utf8PathBuf::as_path)
+    }
+
     /// Where built images lie: an OCI image layout.
     pub fn layout(&self) -> Utf8PathBuf {
         self.target().join("images")

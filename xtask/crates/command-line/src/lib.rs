@@ -97,6 +97,10 @@ pub enum Command {
     Vendor(VendorArgs),
     /// Write a built image to a file or folder, for docker, podman, skopeo or crane
     Export(ExportArgs),
+    /// Push built images to a registry
+    Push(PushArgs),
+    /// Take images from a registry that are made of what would be built here
+    Pull(PullArgs),
     /// Run real Spark jobs in the built images
     Smoke(SmokeArgs),
     /// Run a command in a built image, without a container engine
@@ -139,6 +143,12 @@ pub struct BuildLayers {
     /// What a `RUN --mount=type=secret,id=ID` may read: `id=ID,src=FILE` or `id=ID,env=NAME`. Repeat it for more
     #[arg(long, value_name = "SECRET")]
     pub secret: Vec<String>,
+    /// Take images from this registry that were pushed there and are made of what would be built here
+    #[arg(long, value_name = "REGISTRY[/PATH]")]
+    pub cache_from: Option<String>,
+    /// Ask that registry without TLS
+    #[arg(long, requires = "cache_from")]
+    pub plain_http: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -322,6 +332,82 @@ pub struct ExportArgs {
     /// Replace what stands there
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Only what the registry lacks is sent; layers that another of its repositories has are mounted from there. Tags move last, all
+or none, and a push that was cut goes on where it stood. Credentials are those of `docker login` or `podman login`, their
+helpers, or SPARK_IMAGES_REGISTRY_USER and SPARK_IMAGES_REGISTRY_PASSWORD.
+
+Examples:
+  cargo xtask push registry.example/team                            every image that needs no GPU
+  cargo xtask push registry.example/team runtime --spark 3.5.7      the runtime images of one version
+  cargo xtask push registry.example/team --tag '{tag}' --tag '{tag}-r42' --require-smoke smoke.json
+  cargo xtask push localhost:5000 --allow-release --allow-dirty     try it with a registry on this machine")]
+pub struct PushArgs {
+    /// The registry, and the path below which each image has its repository. Asked without TLS if it is this machine
+    /// (localhost, 127.0.0.1) and does not begin with `https://`
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub registry: String,
+    #[command(flatten)]
+    pub select: Select,
+    /// What the images are for, where that is not this machine's own platform
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Tag in place of the image's own; `{tag}` in it stands for each of those. Repeat it for more
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// Push the images below as well, without tags of their own: `--cache-from` elsewhere needs them
+    #[arg(long)]
+    pub with_parents: bool,
+    /// How layers are compressed: none, gzip, zstd, with a level as in `gzip:9`. Done once and kept
+    #[arg(long, value_name = "FORM", default_value = "gzip")]
+    pub compression: String,
+    /// Push only what this report of `smoke --json` proves: these very images, no check failed
+    #[arg(long, value_name = "FILE")]
+    pub require_smoke: Option<Utf8PathBuf>,
+    /// Push images of origin `release` too
+    #[arg(long)]
+    pub allow_release: bool,
+    /// Push although the checkout differs from its last commit
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Ask the registry without TLS
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Say what would be pushed; ask the registry, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as JSON, with the digest of each image and of what each tag was before
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An image is taken if it was pushed from the same inputs: the same table, lock and files. Every byte is compared with its
+digest, and the result is the image that a build here would give: `build-layers` has nothing to do for it.
+
+Examples:
+  cargo xtask pull registry.example/team runtime --spark 3.5.7
+  cargo xtask build-layers --cache-from registry.example/team       the same, and what is not there is built")]
+pub struct PullArgs {
+    /// The registry, and the path below which each image has its repository
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub registry: String,
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+    /// Ask the registry without TLS
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use ureq::{
-    Body,
+    Body, SendBody,
     http::{HeaderMap, Method, Request, header},
 };
 
@@ -204,6 +204,21 @@ impl Http {
         &self.cancel
     }
 
+    /// Whether the run was interrupted.
+    pub fn is_interrupted(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// How long to wait before `error`, failure number `failures` (from 1) in a row, is tried again; nothing to give up.
+    pub fn wait_after(&self, error: &HttpError, failures: u32) -> Option<Duration> {
+        self.retry.wait_after(error, failures)
+    }
+
+    /// Waits, and says false at once if the run is interrupted.
+    pub fn wait(&self, duration: Duration) -> bool {
+        retry::wait(duration, &self.cancel)
+    }
+
     /// How requests are repeated.
     pub(crate) fn retry(&self) -> &Retry {
         &self.retry
@@ -238,34 +253,8 @@ impl Http {
         let mut trusted = true;
         let mut seen = BTreeSet::new();
         loop {
-            if self.offline {
-                return Err(HttpError::Offline { url: url.shown() });
-            }
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(HttpError::Interrupted { url: url.shown() });
-            }
-            let proxy = self.proxy(&url, location);
-            let agent = self.agents.agent(proxy.as_ref(), url.is_https())?;
-            let mut request = Request::builder().method(method).uri(url.uri());
-            for (name, value) in headers {
-                request = request.header(name, value);
-            }
-            if trusted {
-                for (name, value) in &location.headers {
-                    request = request.header(name, value);
-                }
-                if let Some(auth) = auth {
-                    request = request.header(header::AUTHORIZATION, auth.header());
-                }
-            }
-            if let (false, Some(auth)) = (url.is_https(), proxy.as_ref().and_then(Setting::auth)) {
-                request = request.header(header::PROXY_AUTHORIZATION, auth.header());
-            }
-            let bad = |error: &dyn fmt::Display| HttpError::BadUrl { url: url.shown(), reason: error.to_string() };
-            let request = request.body(()).map_err(|error| bad(&error))?;
-            let response = agent.run(request).map_err(|error| through(proxy.as_ref(), transport_error(&url, error)))?;
-            let (parts, body) = response.into_parts();
-            let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body, url };
+            let auth = auth.filter(|_| trusted);
+            let answer = self.one(method, url, location, (trusted, auth), headers, SendBody::none(), None)?;
             let (answer, next) = match answer.redirect()? {
                 None => return Ok(answer),
                 Some(next) => (answer, next),
@@ -280,6 +269,52 @@ impl Http {
             trusted &= next.same_origin(&origin);
             url = next;
         }
+    }
+
+    /// One request and no other. Headers of the location and `auth` are for those who are trusted; `patience` is how long
+    /// the server may stay silent, if that is not the usual.
+    #[expect(clippy::too_many_arguments, reason = "two callers, and each of them knows all of it")]
+    pub(crate) fn one(
+        &self,
+        method: &Method,
+        url: Url,
+        location: &Location,
+        (trusted, auth): (bool, Option<&Auth>),
+        headers: &[(header::HeaderName, String)],
+        body: SendBody<'_>,
+        patience: Option<Duration>,
+    ) -> Result<Answer, HttpError> {
+        if self.offline {
+            return Err(HttpError::Offline { url: url.shown() });
+        }
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(HttpError::Interrupted { url: url.shown() });
+        }
+        let proxy = self.proxy(&url, location);
+        let agent = self.agents.agent(proxy.as_ref(), url.is_https())?;
+        let mut request = Request::builder().method(method).uri(url.uri());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if trusted {
+            for (name, value) in &location.headers {
+                request = request.header(name, value);
+            }
+        }
+        if let Some(auth) = auth {
+            request = request.header(header::AUTHORIZATION, auth.header());
+        }
+        if let (false, Some(auth)) = (url.is_https(), proxy.as_ref().and_then(Setting::auth)) {
+            request = request.header(header::PROXY_AUTHORIZATION, auth.header());
+        }
+        let bad = |error: &dyn fmt::Display| HttpError::BadUrl { url: url.shown(), reason: error.to_string() };
+        let mut request = request.body(body).map_err(|error| bad(&error))?;
+        if patience.is_some() {
+            request = agent.configure_request(request).timeout_per_read(patience).build();
+        }
+        let response = agent.run(request).map_err(|error| through(proxy.as_ref(), transport_error(&url, error)))?;
+        let (parts, body) = response.into_parts();
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, url })
     }
 
     /// The proxy for `url`: the location's own, or the environment's.
@@ -319,7 +354,7 @@ impl Answer {
         self.text(header::CONTENT_LENGTH)?.trim().parse().ok()
     }
 
-    fn read(self, limit: u64) -> Result<Vec<u8>, HttpError> {
+    pub(crate) fn read(self, limit: u64) -> Result<Vec<u8>, HttpError> {
         let mut bytes = Vec::new();
         let mut reader = self.body.into_reader().take(limit.saturating_add(1));
         reader.read_to_end(&mut bytes).map_err(|error| transport_error(&self.url, error.into()))?;

@@ -112,6 +112,12 @@ pub fn join(base: &str, reference: &str) -> Result<String, HttpError> {
     Ok(Url::parse(base)?.0.join(reference)?.as_text())
 }
 
+/// Whether both URLs have scheme, host and port in common: what one server may know, the other may. Texts that are no
+/// URLs have nothing in common.
+pub fn same_origin(one: &str, other: &str) -> bool {
+    matches!((Url::parse(one), Url::parse(other)), (Ok((one, _)), Ok((other, _))) if one.same_origin(&other))
+}
+
 /// `url` as it may be shown: user information and query are the places where URLs carry secrets, so the first is left
 /// out, and of the second only is said that there is one.
 pub fn redacted(url: &str) -> String {

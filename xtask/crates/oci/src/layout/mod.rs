@@ -6,6 +6,7 @@
 //!
 //! This module does not know what a layer is made of.
 
+mod import;
 mod platforms;
 mod verify;
 
