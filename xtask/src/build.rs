@@ -109,6 +109,17 @@ impl Builder<'_> {
         names.all(|name| self.names.get(&name).is_some_and(|found| found.contains(&built.record.manifest)))
     }
 
+    /// Gives an image its names; those for other platforms keep them where [`Builder::elsewhere`] says so.
+    pub(crate) fn tag(&self, image: &Image, found: &assemble::oci::Descriptor) -> Result<()> {
+        let keep = |other: &Platform| {
+            self.elsewhere.iter().any(|(there, current)| there.takes(other) && current.contains(&image.reference))
+        };
+        for reference in image.references() {
+            self.layout.tag_for(&reference.to_string(), &oci(self.stager.platform), found, keep)?;
+        }
+        Ok(())
+    }
+
     /// Builds what the plan says.
     pub(crate) fn run<'p>(&self, plan: &'p Plan<'_>, jobs: NonZeroUsize) -> Vec<Finished<'p>> {
         // Two tasks for each image: staging needs nobody, assembling needs the staged context and the parents.
@@ -286,12 +297,7 @@ impl Builder<'_> {
                     .with_context(|| format!("looking at {}", layer.diff_id))?,
             );
         }
-        let keep = |other: &Platform| {
-            self.elsewhere.iter().any(|(there, current)| there.takes(other) && current.contains(&image.reference))
-        };
-        for reference in image.references() {
-            self.layout.tag_for(&reference.to_string(), &platform, &built.image, keep)?;
-        }
+        self.tag(image, &built.image)?;
         let size_of = |layers: &mut dyn Iterator<Item = &BuiltLayer>| layers.map(|layer| layer.descriptor.size).sum();
         let size = size_of(&mut built.layers.iter());
         let added = size_of(&mut built.layers.iter().filter(|layer| layer.origin != Origin::Base));

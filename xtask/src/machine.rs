@@ -69,17 +69,16 @@ impl Machine {
             extra_ca.push((ca.path.clone(), pem));
         }
         let cancel = crate::interrupt::flag()?;
-        let http = Http::new(HttpOptions {
-            extra_ca: extra_ca.iter().map(|(_, pem)| pem.clone()).collect(),
-            user_agent: concat!("spark-images/", env!("CARGO_PKG_VERSION")).to_owned(),
-            offline: global.offline,
-            cancel: Arc::clone(&cancel),
-            ..HttpOptions::default()
-        })?;
+        let http = client(&extra_ca, global.offline, Arc::clone(&cancel))?;
         let store = Store::open(store_folder()?)?;
         let sources = catalog.table.sparks.values().filter_map(|spark| spark.source.as_ref());
         let archives = sources.map(|source| (source.archive.name.clone(), source.archive.urls.clone())).collect();
         Ok(Self { store, http, registries, extra_ca, offline: global.offline, archives, cancel })
+    }
+
+    /// A client like the machine's own that Ctrl-C does not stop: for the few requests that put things back.
+    pub(crate) fn unstoppable(&self) -> Result<Http> {
+        client(&self.extra_ca, self.offline, Arc::default())
     }
 
     /// Makes sure that a registry is known for each kind of artifact in `artifacts`.
@@ -108,6 +107,16 @@ impl Machine {
         let path = registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension);
         self.registries.maven.iter().map(|endpoint| location(endpoint, &path)).collect()
     }
+}
+
+fn client(extra_ca: &[(Utf8PathBuf, Vec<u8>)], offline: bool, cancel: Arc<AtomicBool>) -> Result<Http> {
+    Ok(Http::new(HttpOptions {
+        extra_ca: extra_ca.iter().map(|(_, pem)| pem.clone()).collect(),
+        user_agent: concat!("spark-images/", env!("CARGO_PKG_VERSION")).to_owned(),
+        offline,
+        cancel,
+        ..HttpOptions::default()
+    })?)
 }
 
 /// The kind of registry that an artifact comes from.

@@ -7,10 +7,13 @@ mod build;
 mod cmd;
 mod compile;
 mod fetch;
+mod git;
 mod images;
 mod interrupt;
 mod machine;
 mod platform;
+mod pull;
+mod push;
 mod report;
 mod resolve;
 mod runner;
@@ -20,6 +23,7 @@ mod session;
 mod smoke;
 mod stage;
 mod workspace;
+mod zstd;
 
 use std::process::ExitCode;
 
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         Command::Stage(args) => cmd::stage::run(global, args),
         Command::Vendor(args) => cmd::vendor::run(global, args),
         Command::Export(args) => cmd::export::run(global, args),
+        Command::Push(args) => cmd::push::run(global, args),
+        Command::Pull(args) => cmd::pull::run(global, args),
         Command::Smoke(args) => cmd::smoke::run(global, args),
         Command::Run(args) => cmd::run::run(global, args),
         Command::Shell(args) => cmd::run::shell(global, args),

@@ -147,14 +147,19 @@ impl Session {
         }
     }
 
-    /// Builds what a plan says. The images of other platforms keep the names that they share with what is built, unless
-    /// they would come out otherwise now: a name never stands for images of two makings.
+    /// Builds what a plan says.
     pub(crate) fn build<'p>(
         &self,
-        mut builder: Builder<'_>,
+        builder: Builder<'_>,
         plan: &'p Plan<'_>,
         jobs: NonZeroUsize,
     ) -> Result<Vec<Finished<'p>>> {
+        Ok(self.beside_others(builder, plan)?.run(plan, jobs))
+    }
+
+    /// A builder that knows the images of other platforms: they keep the names that they share with what is built, unless
+    /// they would come out otherwise now. A name never stands for images of two makings.
+    pub(crate) fn beside_others<'b>(&self, mut builder: Builder<'b>, plan: &Plan<'_>) -> Result<Builder<'b>> {
         let builds = |plan: &Plan<'_>| plan.images.iter().any(|one| matches!(one.decision, Decision::Build(_)));
         let others = self.catalog().table.platforms.iter().filter(|&&other| other != plan.platform && builds(plan));
         for &other in others {
@@ -168,7 +173,7 @@ impl Session {
             let current = cached.map(|planned| planned.image.reference.clone()).collect();
             builder.elsewhere.push((platform::oci(other), current));
         }
-        Ok(builder.run(plan, jobs))
+        Ok(builder)
     }
 
     /// Looks again for what the lock calls unresolved, where it may be written.

@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::Result;
 use catalog::{Decision, Image, Origin, Selection};
+use distribution::Address;
 
 use crate::{
     build::Builder,
     compile,
     flags::{BuildCustom, BuildLayers, Global, OriginArgs, Select},
-    interrupt, report, schedule, secrets,
+    interrupt, pull, report, schedule, secrets,
     session::{self, Session},
 };
 
@@ -32,13 +33,15 @@ pub(crate) fn custom(global: &Global, args: &BuildCustom) -> Result<ExitCode> {
         why: false,
         jobs: None,
         secret: Vec::new(),
+        cache_from: None,
+        plain_http: false,
         json: false,
     };
     build(global, &args, select)
 }
 
 fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Result<Selection>) -> Result<ExitCode> {
-    let mut looked_again = false;
+    let (mut looked_again, mut pulled) = (false, false);
     loop {
         let session = Session::open(global, args.origin.origin)?;
         let images = select(&session)?.with_parents(session.catalog())?;
@@ -62,6 +65,14 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
             plans.iter().flat_map(|plan| session::archives(plan, &session.locked)).collect();
         if !archives.is_empty() && !std::mem::replace(&mut looked_again, true) {
             session.look_again(&archives.into_iter().collect::<Vec<_>>())?;
+            continue;
+        }
+        if let (Some(registry), false) = (&args.cache_from, std::mem::replace(&mut pulled, true)) {
+            let address = Address::parse(registry, args.plain_http)?;
+            for (builder, plan) in builders.into_iter().zip(&plans) {
+                pull::pull(&session, builder, plan, &address)?;
+            }
+            // What was taken is there now, and the plans are others.
             continue;
         }
         let planned = |wanted: fn(&Decision) -> bool| {

@@ -7,6 +7,8 @@ pub(crate) mod fetch;
 pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod plan;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod run;
 pub(crate) mod smoke;
 pub(crate) mod stage;

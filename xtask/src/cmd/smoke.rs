@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
         blob::write(path, report::junit(&cases).as_bytes()).with_context(|| format!("writing {path}"))?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report::json(&cases))?);
+        println!("{}", serde_json::to_string_pretty(&report::json(&cases, interrupt::is_set()))?);
     } else {
         report::print(&cases);
     }

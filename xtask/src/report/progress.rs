@@ -60,21 +60,27 @@ impl Board {
 
     /// Shows the download of `files` files, of `total` bytes if that is known.
     pub(crate) fn download(&self, files: usize, total: Option<u64>) -> Download<'_> {
+        self.transfer("fetching", files, total)
+    }
+
+    /// Shows how `files` files pass, with the word for it: `fetching`, `pushing`.
+    pub(crate) fn transfer(&self, doing: &'static str, files: usize, total: Option<u64>) -> Download<'_> {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(total.map_or_else(ProgressBar::no_length, ProgressBar::new));
+            bar.set_prefix(doing);
             bar.set_style(style(match total {
                 Some(_) => {
-                    "{spinner} {elapsed:>4} fetching {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
+                    "{spinner} {elapsed:>4} {prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
                      {decimal_bytes_per_sec}, {eta} left"
                 }
-                None => "{spinner} {elapsed:>4} fetching {decimal_bytes} {decimal_bytes_per_sec}",
+                None => "{spinner} {elapsed:>4} {prefix} {decimal_bytes} {decimal_bytes_per_sec}",
             }));
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
         let now = Instant::now();
         let state = DownloadState { done: 0, files_done: 0, started: now, spoke: now, partial: BTreeMap::new() };
-        Download { board: self, bar, files, total, state: Mutex::new(state) }
+        Download { board: self, doing, bar, files, total, state: Mutex::new(state) }
     }
 }
 
@@ -110,6 +116,7 @@ impl Drop for Step<'_> {
 /// A download of many files.
 pub(crate) struct Download<'a> {
     board: &'a Board,
+    doing: &'static str,
     bar: Option<ProgressBar>,
     files: usize,
     total: Option<u64>,
@@ -141,7 +148,7 @@ impl Download<'_> {
                     format!(" of {}, {} left", bytes(total), duration(Duration::from_secs_f64(seconds)))
                 });
                 let files = format!("{} of {} files", state.files_done, self.files);
-                self.board.say(&format!("fetching: {files}, {}{left}, {}/s", bytes(now), bytes(rate as u64)));
+                self.board.say(&format!("{}: {files}, {}{left}, {}/s", self.doing, bytes(now), bytes(rate as u64)));
             }
             None => {}
         }

@@ -11,6 +11,7 @@ mod run;
 use std::{num::NonZeroUsize, time::Duration};
 
 use anyhow::Result;
+use blob::Digest;
 use catalog::{Catalog, Image, Platform, Smoke};
 
 use crate::{
@@ -84,6 +85,8 @@ pub(crate) struct Case {
     pub(crate) image: String,
     /// What tests the image again, behind `cargo xtask smoke`.
     pub(crate) again: String,
+    /// The digest of the manifest of what was checked.
+    pub(crate) digest: Option<Digest>,
     pub(crate) user: String,
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
@@ -158,6 +161,7 @@ impl Case {
         Self {
             image: platform::label(catalog, platform, image),
             again: String::new(),
+            digest: None,
             user: "nobody".to_owned(),
             name: "built".to_owned(),
             verdict: Verdict::Skipped(reason.to_owned()),
@@ -176,6 +180,7 @@ impl Run<'_> {
         Case {
             image: self.target.label.clone(),
             again: self.target.again.clone(),
+            digest: None,
             user: self.user.label().to_owned(),
             name: name.to_owned(),
             verdict,

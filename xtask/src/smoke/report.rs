@@ -1,7 +1,11 @@
 //! A smoke run for people, for CI (JUnit) and for programs (JSON).
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
+use blob::Digest;
 use serde_json::json;
 
 use super::{Case, Verdict};
@@ -59,8 +63,8 @@ pub(crate) fn totals(cases: &[Case]) -> [usize; 3] {
     totals
 }
 
-/// The cases as a JSON document.
-pub(crate) fn json(cases: &[Case]) -> serde_json::Value {
+/// The cases as a JSON document; `interrupted` says that some are missing. `push --require-smoke` reads it.
+pub(crate) fn json(cases: &[Case], interrupted: bool) -> serde_json::Value {
     let [passed, failed, skipped] = totals(cases);
     let case = |case: &Case| {
         let (verdict, text) = match &case.verdict {
@@ -73,8 +77,23 @@ pub(crate) fn json(cases: &[Case]) -> serde_json::Value {
             "seconds": case.elapsed.as_secs_f64(), "log": case.log,
         })
     };
+    let images = digests(cases);
     let cases: Vec<_> = cases.iter().map(case).collect();
-    json!({ "version": 1, "passed": passed, "failed": failed, "skipped": skipped, "cases": cases })
+    json!({
+        "version": 1, "complete": !interrupted, "passed": passed, "failed": failed, "skipped": skipped, "images": images,
+        "cases": cases,
+    })
+}
+
+/// The digest of the manifest of each image that was checked. An image that was built anew meanwhile has none: the cases
+/// are of two images.
+fn digests(cases: &[Case]) -> BTreeMap<&str, Digest> {
+    let mut seen: BTreeMap<&str, BTreeSet<Digest>> = BTreeMap::new();
+    for case in cases {
+        seen.entry(&case.image).or_default().extend(case.digest);
+    }
+    let single = seen.into_iter().filter(|(_, digests)| digests.len() == 1);
+    single.flat_map(|(image, digests)| digests.into_iter().map(move |digest| (image, digest))).collect()
 }
 
 /// The cases as JUnit XML, one suite for each image, in the form that GitHub, GitLab and Jenkins read:
@@ -95,6 +114,9 @@ pub(crate) fn junit(cases: &[Case]) -> String {
             "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failed}\" skipped=\"{skipped}\">",
             escaped(image)
         );
+        if let Some(digest) = digests(&owned).values().next() {
+            let _ = writeln!(xml, "    <properties><property name=\"digest\" value=\"{digest}\"/></properties>");
+        }
         for case in cases {
             let (name, class) = (escaped(&case.name), escaped(&format!("{} as {}", case.image, case.user)));
             let seconds = case.elapsed.as_secs_f64();
@@ -150,12 +172,22 @@ mod tests {
         Case {
             again: image.clone(),
             image,
+            digest: Some(Digest::of(b"1")),
             user,
             name: name.to_owned(),
             verdict,
             elapsed: Duration::from_millis(1500),
             log: None,
         }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_all_cases_or_none() {
+        let mut cases = [case("a", Verdict::Passed("fine".into())), case("b", Verdict::Skipped("no GPU".into()))];
+        assert_eq!(json(&cases, false)["images"]["spark:1"], Digest::of(b"1").to_string());
+        assert!(junit(&cases).contains(&format!("<property name=\"digest\" value=\"{}\"/>", Digest::of(b"1"))));
+        cases[1].digest = Some(Digest::of(b"2"));
+        assert!(json(&cases, false)["images"]["spark:1"].is_null());
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub(super) fn run(workspace: &Workspace, catalog: &Catalog, jobs: &Jobs, run: &R
     let who = identity(&boxed, run.user)?;
     let (argv, wishes, expected) = match &run.what {
         What::Permissions => {
-            return Ok(vec![run.case("permissions", permissions::judge(&boxed.root, &who, &run.target.smoke)?)]);
+            let verdict = permissions::judge(&boxed.root, &who, &run.target.smoke)?;
+            return Ok(vec![Case { digest: Some(boxed.digest), ..run.case("permissions", verdict) }]);
         }
         What::Session => {
             let mut argv = vec!["python3".to_owned(), format!("{IN_IMAGE}/jobs/checks.py")];
@@ -43,6 +44,7 @@ pub(super) fn run(workspace: &Workspace, catalog: &Catalog, jobs: &Jobs, run: &R
     let user = label(run, &wishes, outcome.uid_emulated);
     let cases = read(&stdout, &expected, &ending(&outcome));
     let finish = |(name, verdict): (String, Verdict)| Case {
+        digest: Some(boxed.digest),
         user: user.clone(),
         elapsed: outcome.elapsed,
         log: Some(relative.clone()),

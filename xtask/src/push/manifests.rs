@@ -1,0 +1,82 @@
+//! What a registry stores of an image: the layout's own manifest with compressed layers.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use assemble::oci::{Descriptor, Manifest, media_type};
+use blob::Digest;
+use compress::{Form, Packed};
+use distribution::Blob;
+use store::Silent;
+
+use super::{Item, Push, fingerprint_tag};
+
+/// The media type of an image manifest.
+pub(crate) const MANIFEST: &str = media_type::MANIFEST;
+/// The annotation that holds the digest of the image in the layout, with layers as they are: what a pull must arrive at.
+pub(crate) const MANIFEST_DIGEST: &str = "io.spark-images.manifest";
+
+/// A manifest as it is pushed.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: Digest,
+}
+
+impl Push<'_> {
+    /// A layer in the form in which it is pushed, if it is known.
+    pub(super) fn packed(&self, layer: &Descriptor) -> Option<Packed> {
+        match self.form {
+            Form::Plain => {
+                Some(Packed { digest: layer.digest, size: layer.size, path: self.layout.blob_path(&layer.digest) })
+            }
+            form => self.kept.get(form, &layer.digest),
+        }
+    }
+
+    /// The manifest that is pushed for an image; nothing while a layer was never compressed. With layers as they are, it
+    /// is the layout's own.
+    pub(super) fn known_manifest(&self, item: &Item<'_>) -> Option<Written> {
+        let mut manifest = item.manifest.clone();
+        for layer in &mut manifest.layers {
+            let packed = self.packed(layer)?;
+            let annotations = BTreeMap::new();
+            let media_type = self.form.media_type().to_owned();
+            *layer = Descriptor { media_type, digest: packed.digest, size: packed.size, platform: None, annotations };
+        }
+        if self.form != Form::Plain {
+            manifest.annotations.insert(MANIFEST_DIGEST.to_owned(), item.found.digest.to_string());
+        }
+        let bytes = bytes(&manifest)?;
+        let digest = Digest::of(&bytes);
+        Some(Written { bytes, digest })
+    }
+
+    /// Stores an image's configuration and its manifest. Its layers must be there.
+    pub(super) fn put(&self, item: &Item<'_>, manifest: &Written) -> Result<()> {
+        let repository = self.repository(item);
+        let doing = || format!("pushing {} to {}", item.name(), repository.full_name());
+        let config = &item.manifest.config;
+        let blob = Blob { digest: config.digest, size: config.size, path: self.layout.blob_path(&config.digest) };
+        repository.push(&blob, None, &self.sessions, &self.limits, &Silent).with_context(doing)?;
+        repository.put(&manifest.digest.to_string(), MANIFEST, &manifest.bytes).with_context(doing)
+    }
+
+    /// Lets an image be found by its fingerprint. What is found so already stays what it is: who took it before must get
+    /// the same again.
+    pub(super) fn name_fingerprint(&self, item: &Item<'_>, manifest: &Written) -> Result<()> {
+        let repository = self.repository(item);
+        let tag = fingerprint_tag(&item.fingerprint);
+        let doing = || format!("pushing {} as {tag}", item.name());
+        if repository.find(&tag).with_context(doing)?.is_none() {
+            repository.put(&tag, MANIFEST, &manifest.bytes).with_context(doing)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a document; the same document gives the same bytes.
+fn bytes(manifest: &Manifest) -> Option<Vec<u8>> {
+    // A manifest holds nothing that JSON does not.
+    serde_json::to_vec(manifest).ok()
+}
