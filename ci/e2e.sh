@@ -65,6 +65,9 @@ say "for another processor too, and no program of the wrong one"
 "${clean[@]}" HOME="$work/home" cargo xtask build-layers runtime:baseline --spark 3.5.7 --platform linux/amd64,linux/arm64
 ci/platforms.py target/spark-images/images
 
+say "a registry: push, kill, pull; TLS, a password, tokens"
+"${clean[@]}" HOME="$work/home" ci/registries.py
+
 say "benchmarks, for information"
 HOME="$work/home" ci/bench.sh 1 || echo "the benchmarks could not be run to their end"
 
