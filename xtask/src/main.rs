@@ -2,6 +2,7 @@
 //!
 //! `main` parses the flags, calls the command, and prints the error chain. What a command does stands in `cmd/`.
 
+mod bake;
 mod boxed;
 mod build;
 mod cmd;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Lock(args) => cmd::lock::run(global, args),
         Command::Fetch(args) => cmd::fetch::run(global, args),
         Command::Stage(args) => cmd::stage::run(global, args),
+        Command::Bake(args) => cmd::bake::run(global, args),
         Command::Vendor(args) => cmd::vendor::run(global, args),
         Command::Export(args) => cmd::export::run(global, args),
         Command::Push(args) => cmd::push::run(global, args),

@@ -66,6 +66,11 @@ impl Checkout {
         self.target().join("images")
     }
 
+    /// Where the bake file and its contexts lie.
+    pub fn bake(&self) -> Utf8PathBuf {
+        self.target().join("bake")
+    }
+
     /// Where logs and reports lie.
     pub fn logs(&self) -> Utf8PathBuf {
         self.target().join("logs")

@@ -93,6 +93,8 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Write the build context of an image to a folder, for `docker build` and its like
     Stage(StageArgs),
+    /// Build images on a BuildKit builder: another machine, or a cluster
+    Bake(BakeArgs),
     /// Carry all that a compile of Spark needs to a machine without a network
     Vendor(VendorArgs),
     /// Write a built image to a file or folder, for docker, podman, skopeo or crane
@@ -267,6 +269,48 @@ pub struct StageArgs {
     pub platform: Option<String>,
     #[command(flatten)]
     pub origin: OriginArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The images are those of `build-layers`, with all below them, made from the same contexts. buildx knows the builders:
+  docker buildx create --name cluster --driver kubernetes --driver-opt replicas=4
+  docker buildx create --name far --driver remote tcp://build.example.com:1234
+
+Examples:
+  cargo xtask bake --print runtime --spark 3.5.7         the bake file, and nothing else
+  cargo xtask bake --builder cluster --push registry.example.com/spark --cache registry.example.com/cache
+  cargo xtask bake --builder far --load runtime          into the Docker of this machine
+  cargo xtask bake --output /tmp/bake                    write file and contexts, and say what is typed")]
+pub struct BakeArgs {
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+    /// Print the bake file; stage and build nothing
+    #[arg(long, conflicts_with_all = ["builder", "output"])]
+    pub print: bool,
+    /// The builder of buildx that builds. Without it the files are written, and the command is printed
+    #[arg(long, value_name = "NAME")]
+    pub builder: Option<String>,
+    /// Push the images there; their tags begin with it
+    #[arg(long, value_name = "REGISTRY[/PATH]")]
+    pub push: Option<String>,
+    /// Give the images to the Docker of this machine
+    #[arg(long)]
+    pub load: bool,
+    /// Write each image to this folder, as a tar in the OCI image layout
+    #[arg(long, value_name = "DIR")]
+    pub oci: Option<Utf8PathBuf>,
+    /// Where builders share their layers: what one has built, all others take from there
+    #[arg(long, value_name = "REGISTRY[/PATH]")]
+    pub cache: Option<String>,
+    /// What a `RUN --mount=type=secret,id=ID` may read: `id=ID,src=FILE` or `id=ID,env=NAME`. Repeat it for more
+    #[arg(long, value_name = "SECRET")]
+    pub secret: Vec<String>,
+    /// Folder for the bake file and the contexts; without it, one below target/spark-images
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]

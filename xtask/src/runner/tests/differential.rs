@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env, fs, os::unix::fs::PermissionsExt};
 
 use assemble::{
     Context, Layout, Request, Source, build,
-    context::{Entry, FileEntry},
+    context::{Entry, FileEntry, Ignore},
     run::{Network, Running},
 };
 use camino::{Utf8Path, Utf8PathBuf};
@@ -21,6 +21,9 @@ fn differential() {
     let make = |folder: &Utf8Path| {
         let mut context = Context::new();
         fill(&mut context, folder, "");
+        if let Ok(text) = fs::read_to_string(folder.join(".dockerignore")) {
+            context = context.without(&Ignore::parse(&text).unwrap());
+        }
         let none = BTreeMap::new();
         let running = Running {
             runner: &runner,
@@ -64,6 +67,11 @@ fn fill(context: &mut Context, folder: &Utf8Path, into: &str) {
         if entry.file_type().unwrap().is_dir() {
             context.insert(&path, Entry::Dir).unwrap();
             fill(context, entry.path(), &format!("{path}/"));
+            continue;
+        }
+        if entry.file_type().unwrap().is_symlink() {
+            let target = entry.path().read_link_utf8().unwrap().into_string();
+            context.insert(&path, Entry::Symlink { target }).unwrap();
             continue;
         }
         let (digest, size) = blob::hash_reader(fs::File::open(entry.path()).unwrap()).unwrap();

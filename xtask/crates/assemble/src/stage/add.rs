@@ -59,18 +59,25 @@ impl Copying<'_, '_> {
             return Ok(());
         }
         let path = join(folder, name(&entry.path));
+        let Owner { uid, gid } = self.owner.unwrap_or(Owner { uid: entry.uid, gid: entry.gid });
+        // Nothing in an image is newer than its epoch.
+        let mtime = entry.mtime.clamp(0, self.edit.epoch.max(0));
         let body = match Body::of(entry.kind, archive) {
             Ok(body) => body,
             Err(target) => {
                 let full = join(&self.follow(&join(root, parent(&target)))?, name(&target));
                 let node = self.edit.tree.node(&full).filter(|node| !node.is_dir()).cloned();
                 let node = node.ok_or_else(|| format!("`{path}` is a hard link to `{target}`, which is not there"))?;
-                return self.edit.put(&path, node);
+                // What the entry of the link says holds for the file, under all of its names.
+                let mode = if matches!(node.body, Body::Symlink { .. }) { node.mode } else { entry.mode };
+                if (node.mode, node.uid, node.gid, node.mtime) == (mode, uid, gid, mtime) {
+                    return self.edit.put(&path, node);
+                }
+                let changed = Arc::new(Node { mode, uid, gid, mtime, ..Node::clone(&node) });
+                self.edit.put(&path, changed.clone())?;
+                return self.edit.replace(&full, &node, &changed);
             }
         };
-        let Owner { uid, gid } = self.owner.unwrap_or(Owner { uid: entry.uid, gid: entry.gid });
-        // Nothing in an image is newer than its epoch.
-        let mtime = entry.mtime.clamp(0, self.edit.epoch.max(0));
         let mode = if matches!(body, Body::Symlink { .. }) { 0o777 } else { entry.mode };
         let node = Node { body, mode, uid, gid, mtime, xattrs: entry.xattrs };
         self.edit.put(&path, Arc::new(node))

@@ -30,6 +30,14 @@ impl<'t> Edit<'t> {
         Ok(())
     }
 
+    /// Puts another node in the place of one: at `path`, and under all names that this change has given it.
+    pub(super) fn replace(&mut self, path: &str, old: &Arc<Node>, new: &Arc<Node>) -> Result<(), Refused> {
+        let is_old = |name: &&String| self.tree.node(name).is_some_and(|node| Arc::ptr_eq(node, old));
+        let names: Vec<String> = self.touched.iter().filter(is_old).cloned().collect();
+        self.put(path, new.clone())?;
+        names.iter().try_for_each(|name| self.put(name, new.clone()))
+    }
+
     /// Makes a folder and those above it, as far as they are missing.
     ///
     /// A folder in one with the setgid bit gets the bit, and without an owner the group too, as in any file system.

@@ -74,6 +74,24 @@ fn digest(body: &Body) -> Option<blob::Digest> {
 }
 
 #[test]
+fn what_the_entry_of_a_hard_link_says_holds_for_all_names_of_the_file() {
+    let mut bench = Bench::new();
+    let archive = tar(|tar| {
+        entry(tar, b'0', "one", 0o4755, (1, 2), "x");
+        entry(tar, b'1', "two", 0o4755, (1, 2), "one");
+        entry(tar, b'1', "three", 0o600, (3, 4), "one");
+        entry(tar, b'2', "link", 0o777, (5, 6), "one");
+        entry(tar, b'1', "link2", 0o644, (7, 8), "link");
+    });
+    bench.put("a.tar", &archive);
+    let files = bench.files("FROM scratch\nADD a.tar /");
+    let links = ["l0777 7:8 link -> one", "l0777 7:8 link2 -> one"];
+    assert_eq!(files, [&links[..], &["-0600 3:4 one 1", "-0600 3:4 three 1", "-0600 3:4 two 1"]].concat());
+    let files = bench.files("FROM scratch\nADD --chown=9:9 a.tar /");
+    assert_eq!(files[2..], ["-0600 9:9 one 1", "-0600 9:9 three 1", "-0600 9:9 two 1"]);
+}
+
+#[test]
 fn nothing_is_newer_than_the_epoch() {
     let mut bench = Bench::new();
     let archive = tar(|tar| {
