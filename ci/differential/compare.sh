@@ -137,7 +137,7 @@ status=0
 for case in "${cases[@]}"; do
   if [ -e "$here/files/$case/error" ]; then
     error=$(cat "$here/files/$case/error")
-    if ! grep -qF "$error" "$work/out/$case.failed" 2> /dev/null; then
+    if ! grep -qFe "$error" "$work/out/$case.failed" 2> /dev/null; then
       echo "ERROR    $case: expected an error that says: $error"
       [ ! -e "$work/out/$case.failed" ] || sed 's/^/    found: /' "$work/out/$case.failed"
       status=1

@@ -12,7 +12,7 @@ use support::{LIBRARY, Repository, Run};
 const DOCKER: &str = r#"#!/bin/sh
 case "$2" in
 version) ;;
-ls) echo far ;;
+ls) echo '{"Name":"far","Driver":"remote"}' ;;
 inspect)
   [ "$4" = far ] || { echo "ERROR: no builder \"$4\" found" >&2; exit 1; }
   printf 'Name: far\nNodes:\nName: far0\nStatus: running\nBuildKit version: v0.34.2\n' ;;

@@ -110,17 +110,16 @@ impl Buildx {
     }
 
     fn builders(&self) -> Result<Vec<String>, Error> {
-        let output = self.ask(&["ls", "--format", "{{.Name}}"]).map_err(self.io())?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        // The nodes of a builder follow it, with a mark.
-        let mut names: Vec<String> = Vec::new();
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("\\_")) {
-            let name = line.trim_end_matches('*').to_owned();
-            if !names.contains(&name) {
-                names.push(name);
-            }
+        #[derive(Deserialize)]
+        struct Listed {
+            #[serde(rename = "Name")]
+            name: String,
         }
-        Ok(names)
+        let output = self.ask(&["ls", "--format", "json"]).map_err(self.io())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        // One line for each. A buildx that knows no JSON lists none.
+        let names = text.lines().filter_map(|line| serde_json::from_str::<Listed>(line).ok());
+        Ok(names.map(|listed| listed.name).collect())
     }
 
     /// The command of a run, as it would be typed in the folder.
@@ -153,6 +152,8 @@ impl Buildx {
         let command = words.join(" ");
         words.push("--metadata-file=metadata.json".to_owned());
         let expression = self.expression(&words).dir(run.folder).stdout_to_stderr().unchecked();
+        // It would read the whole cache for a statement that nobody asks for.
+        let expression = expression.env("BUILDX_METADATA_PROVENANCE", "disabled");
         let handle = expression.start().map_err(self.io())?;
         let mut told = false;
         let output = loop {
