@@ -73,22 +73,54 @@ store=$("$xtask" store path)
 # The assembler in a folder of its own. Both begin with what is fetched, and with Spark homes and the base's tar made.
 embedded() { SPARK_IMAGES_CACHE=$store SPARK_IMAGES_OUT=$work/embedded "$xtask" build-layers --offline "${images[@]}"; }
 bake() { SPARK_IMAGES_CACHE=$store SPARK_IMAGES_OUT=$work/baked "$xtask" bake --offline "$@" "${images[@]}"; }
+timed() { local what=$1 took; shift; took=$(seconds "$@"); printf '%-40s %s\n' "$what" "$took"; }
 say "timings, in seconds"
-echo "embedded, cold:        $(seconds embedded)"
-echo "embedded, no-op:       $(seconds embedded)"
-rm -rf "$work/embedded/images"
-echo "embedded, no images:   $(seconds embedded)"
-rm -rf "$work/baked"
-echo "bake, cold:            $(seconds bake --builder ci1)  (contexts staged, nothing in the builder, images stay in its cache)"
-echo "bake, no-op:           $(seconds bake --builder ci1)"
-echo "bake, push:            $(seconds bake --builder ci1 --push "$registry/spark" --cache "$registry/spark")"
+timed "embedded, cold" embedded
+timed "embedded, no-op" embedded
+rm -rf "$work/embedded"
+timed "embedded, layers written again" embedded
+timed "bake, contexts staged, builder empty" bake --builder ci1
+timed "bake, no-op" bake --builder ci1
+timed "bake, pushed, with cache" bake --builder ci1 --push "$registry/spark" --cache "$registry/spark"
 cp "$work/out.log" "$work/pushed.log"
-echo "bake, push, no-op:     $(seconds bake --builder ci1 --push "$registry/spark" --cache "$registry/spark")"
-echo "second builder, push:  $(seconds bake --builder ci2 --push "$registry/second" --cache "$registry/spark")  (all from the cache in the registry)"
+timed "bake, pushed again" bake --builder ci1 --push "$registry/spark" --cache "$registry/spark"
+timed "second builder, from the cache" bake --builder ci2 --push "$registry/second" --cache "$registry/spark"
 cp "$work/out.log" "$work/second.log"
-echo "two nodes, no-op:      $(seconds bake --builder ci)"
-built() { grep -cE '^#[0-9]+ \[.*(COPY|ADD)' "$1" || true; }
-echo "steps taken from the cache by the second builder: $(grep -c CACHED "$work/second.log") "
+timed "both nodes as one builder, no-op" bake --builder ci
+made=$(grep -E '^#[0-9]+ \[.*(COPY|ADD|WORKDIR) ' "$work/second.log" | cut -d' ' -f1 | sort -u)
+cached=$(grep -E '^#[0-9]+ CACHED' "$work/second.log" | cut -d' ' -f1 | sort -u)
+echo "steps that the second builder took from the cache: $(comm -12 <(echo "$made") <(echo "$cached") | wc -l) of $(wc -w <<< "$made")"
+
+say "a RUN with a secret from outside of the folder, no network, and an archive as the result"
+mkdir -p "$work/own/corner/rootfs/bin"
+cp /bin/busybox "$work/own/corner/rootfs/bin/"
+cat > "$work/own/corner/image.toml" << 'TOML'
+name = "corner"
+about = "100 % of $this"
+tags = ["1"]
+args = { TEXT = "$HOME $$ %" }
+[[stage]]
+into = "rootfs/"
+folder = "rootfs"
+TOML
+cat > "$work/own/corner/Dockerfile" << 'DOCKERFILE'
+FROM scratch
+COPY rootfs/ /
+SHELL ["/bin/busybox", "sh", "-ec"]
+ARG TEXT
+ENV TEXT=$TEXT
+RUN --mount=type=secret,id=token busybox wc -c < /run/secrets/token > /told; busybox ls /sys/class/net > /nets || true
+DOCKERFILE
+printf 123456789 > "$work/token"
+corner=(--images "$work/own" bake corner --builder ci1 --output "$work/corner" --oci "$work/archives" --secret "id=token,src=$work/token")
+SPARK_IMAGES_CACHE=$store "$xtask" "${corner[@]}" > "$work/corner.log" 2>&1 || { tail -n 20 "$work/corner.log"; exit 1; }
+skopeo copy -q "oci-archive:$work/archives/corner_1.tar" "oci:$work/corner-pulled:1"
+python3 ci/differential/flatten.py oci "$work/corner-pulled" 1 | grep -E "told|nets|TEXT|description"
+python3 ci/differential/flatten.py oci "$work/corner-pulled" 1 > "$work/corner.flat"
+told=$(printf '9\n' | sha256sum | cut -c1-12)
+grep -q "'told' 2 $told" "$work/corner.flat" || { echo "bake: the secret was not seen"; exit 1; }
+grep -qF 'TEXT=$HOME $$ %' "$work/corner.flat" || { echo "bake: an argument was changed on its way"; exit 1; }
+if grep -q 123456789 "$work/corner-pulled"/blobs/sha256/*; then echo "bake: the secret is in the image"; exit 1; fi
 
 say "file systems and configurations, against the assembler's"
 status=0

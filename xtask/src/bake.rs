@@ -36,7 +36,9 @@ impl FromStr for Prefix {
         let allowed = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "._-".contains(char);
         let is_name = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(allowed);
         if let Some(wrong) = parts.find(|part| !is_name(part)) {
-            bail!("`{wrong}` in `{text}` cannot be in the path of a registry: use small letters, digits, `.`, `_` and `-`");
+            bail!(
+                "`{wrong}` in `{text}` cannot be in the path of a registry: use small letters, digits, `.`, `_` and `-`"
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -118,7 +120,8 @@ fn target(stager: &Stager<'_>, image: &Image, wish: &Wish) -> Result<Target> {
     let contexts = parents.map(|parent| (parent.to_string(), format!("target:{}", target_of(parent)))).collect();
     let mut labels = stager.labels(image);
     labels.extend(stager.compile_labels(image)?);
-    let cache = |prefix: &Prefix| format!("type=registry,ref={prefix}/{}:cache-{}", image.reference.name, image.reference.tag);
+    let cache =
+        |prefix: &Prefix| format!("type=registry,ref={prefix}/{}:cache-{}", image.reference.name, image.reference.tag);
     let cache: Vec<String> = wish.cache.iter().map(cache).collect();
     Ok(Target {
         context: format!("{name}/{CONTEXT}"),
@@ -144,7 +147,8 @@ pub(crate) fn stage(stager: &Stager<'_>, images: &[&Image], folder: &Utf8Path, b
     for entry in folder.read_dir_utf8().with_context(|| format!("reading {folder}"))? {
         let entry = entry.with_context(|| format!("reading {folder}"))?;
         if entry.file_name().starts_with(NEW) {
-            fs::remove_dir_all(entry.path()).with_context(|| format!("removing {}, which a killed run left", entry.path()))?;
+            fs::remove_dir_all(entry.path())
+                .with_context(|| format!("removing {}, which a killed run left", entry.path()))?;
         }
     }
     let needs = vec![Vec::new(); images.len()];
@@ -174,7 +178,8 @@ fn stage_one(stager: &Stager<'_>, image: &Image, folder: &Utf8Path, board: &Boar
     let step = board.step(&image.reference.to_string(), "staging");
     let context = stager.context(image, |what| step.now(what))?;
     step.now("writing");
-    let new = tempfile::Builder::new().prefix(NEW).tempdir_in(folder).with_context(|| format!("writing in {folder}"))?;
+    let new =
+        tempfile::Builder::new().prefix(NEW).tempdir_in(folder).with_context(|| format!("writing in {folder}"))?;
     let new = Utf8PathBuf::try_from(new.keep())?;
     assemble::context::materialize(&context, &new.join(CONTEXT), stager.locked.catalog().table.epoch)?;
     let dockerfile = stager.workspace.path(&image.dockerfile);
@@ -195,10 +200,19 @@ mod tests {
 
     #[test]
     fn a_registry_is_named_by_its_host() {
-        for right in ["registry.example.com", "localhost:5000/team/spark", "127.0.0.1:5000", "[::1]:5000/x", "localhost/a.b_c-d"] {
+        for right in
+            ["registry.example.com", "localhost:5000/team/spark", "127.0.0.1:5000", "[::1]:5000/x", "localhost/a.b_c-d"]
+        {
             assert!(right.parse::<Prefix>().is_ok(), "{right}");
         }
-        for wrong in ["", "team/spark", "https://registry.example.com", "registry.example.com/", "r.example.com/Team", "r.example.com/-x"] {
+        for wrong in [
+            "",
+            "team/spark",
+            "https://registry.example.com",
+            "registry.example.com/",
+            "r.example.com/Team",
+            "r.example.com/-x",
+        ] {
             assert!(wrong.parse::<Prefix>().is_err(), "{wrong}");
         }
     }

@@ -72,8 +72,18 @@ fn registries_secrets_and_the_network_reach_the_file() {
     repository.replace("docker/base/image.toml", "about", "network = true\nabout");
     repository.write("token", "t");
     let args = [
-        "base", "--push", "r.example.com/team", "--cache", "localhost:5000", "--oci", "out", "--load", "--secret",
-        "id=a,src=token", "--secret", "id=b,env=PATH",
+        "base",
+        "--push",
+        "r.example.com/team",
+        "--cache",
+        "localhost:5000",
+        "--oci",
+        "out",
+        "--load",
+        "--secret",
+        "id=a,src=token",
+        "--secret",
+        "id=b,env=PATH",
     ];
     let (file, _) = print(&repository, &args);
     let base = &file["target"]["base_1"];
@@ -102,7 +112,8 @@ fn what_is_blocked_is_left_out_and_said() {
 fn a_builder_gets_the_contexts_and_they_are_staged_once() {
     let (repository, path) = with_docker();
     let run = || {
-        let run = Run::of(&bake(&repository, &path, &["--builder", "far", "--push", "r.example.com"]).output().unwrap());
+        let run =
+            Run::of(&bake(&repository, &path, &["--builder", "far", "--push", "r.example.com"]).output().unwrap());
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         run
     };

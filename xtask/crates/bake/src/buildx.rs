@@ -90,7 +90,11 @@ impl Buildx {
         let (said, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if !output.status.success() {
             if stderr.contains("no builder") {
-                return Err(Error::NoBuilder { name: name.to_owned(), known: self.builders()?, program: self.to_string() });
+                return Err(Error::NoBuilder {
+                    name: name.to_owned(),
+                    known: self.builders()?,
+                    program: self.to_string(),
+                });
             }
             let reason = stderr.trim().trim_start_matches("ERROR: ").to_owned();
             return Err(Error::Unreachable { name: name.to_owned(), reason, program: self.to_string() });
@@ -140,7 +144,8 @@ impl Buildx {
     /// [`Error::Failed`], and what is said where it is read.
     pub fn bake(&self, run: &Run<'_>, stop: &AtomicBool) -> Result<BTreeMap<String, Made>, Error> {
         let mut words = self.command(run);
-        if !(run.reads.is_empty() && run.writes.is_empty()) && !self.knows_allow()? {
+        let asks = !run.reads.is_empty() || !run.writes.is_empty();
+        if asks && !self.knows_allow()? {
             // A buildx that does not know the flag refuses no file.
             words.retain(|word| !word.starts_with("--allow="));
         }
@@ -182,7 +187,9 @@ impl Buildx {
             serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         // Beside the targets there are notes of buildx's own.
         let targets = found.into_iter().filter(|(name, _)| !name.contains('.'));
-        targets.map(|(name, value)| Ok((name, Made::deserialize(value).map_err(|error| wrong(error.to_string()))?))).collect()
+        targets
+            .map(|(name, value)| Ok((name, Made::deserialize(value).map_err(|error| wrong(error.to_string()))?)))
+            .collect()
     }
 
     fn knows_allow(&self) -> Result<bool, Error> {
