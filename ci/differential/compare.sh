@@ -1,13 +1,14 @@
 #!/bin/bash
 # Builds small Dockerfiles with the assembler, with the Docker engine's BuildKit, with a newer BuildKit and with buildah,
-# and compares the images: every entry of the file system, the configuration, and the history (buildah writes that in a
-# form of its own).
+# and compares the images: every entry of the file system and the configuration; with the newer BuildKit the history too,
+# which the others write in forms of their own.
 #
 #   sudo ci/differential/compare.sh [CASE...]
 #
 # Every case is a folder: in `run/` those with RUN, in `files/` all others, which copy from what context.py makes. A file
-# `error` in it holds words of the error that the assembler must give, and one `not-TOOL` says why a tool is left out. What differs for a reason stands in
-# docs/differences.md: case, tools, and the reason; a line there that holds for nothing is an error as well.
+# `error` in it holds words of the error that the assembler must give, and one `not-TOOL` says why a tool is left out.
+# What differs for a reason stands in docs/differences.md: case, tools, and the reason; a line there that holds for nothing
+# is an error as well.
 #
 # TOOLS names the tools, of `docker` (DOCKER_HOST names the engine, DOCKER the command), `buildkit` (BUILDKIT_HOST names a
 # buildkitd) and `buildah`; all three if it is not set. Needs root, python3, zstd and a static busybox. Needs no network.
@@ -88,7 +89,7 @@ DIFFERENTIAL="$work" cargo test --quiet -p xtask --bin xtask differential -- --i
 # Each of these builds a folder: NAME FOLDER. Networks are off, as ours are.
 export DOCKER_BUILDKIT=1 BUILDAH_ISOLATION=chroot
 build_docker() { "$docker" build --network none -t "differential-$1" "$2"; }
-write_docker() { "$docker" save "differential-$1" > "$work/docker.tar" && python3 "$here/flatten.py" docker "$work/docker.tar"; }
+write_docker() { "$docker" save "differential-$1" > "$work/docker.tar" && python3 "$here/flatten.py" docker "$work/docker.tar" --without-history; }
 drop_docker() { "$docker" rmi -f "differential-$1"; }
 build_buildkit() {
   local base=()
@@ -151,7 +152,7 @@ for case in "${cases[@]}"; do
     fi
     reason=$(reason_of "$case" "$tool")
     ours=$work/out/$case.ours
-    if [ "$tool" = buildah ]; then
+    if [ "$tool" != buildkit ]; then
       grep -v '^history ' "$ours" > "$work/ours" && ours=$work/ours
     fi
     if diff -U0 --label "$tool" --label ours "$work/out/$case.$tool" "$ours" > "$work/diff"; then

@@ -75,6 +75,8 @@ fn registries_secrets_and_the_network_reach_the_file() {
         "base",
         "--push",
         "r.example.com/team",
+        "--origin",
+        "release",
         "--cache",
         "localhost:5000",
         "--oci",
@@ -112,8 +114,11 @@ fn what_is_blocked_is_left_out_and_said() {
 fn a_builder_gets_the_contexts_and_they_are_staged_once() {
     let (repository, path) = with_docker();
     let run = || {
-        let run =
-            Run::of(&bake(&repository, &path, &["--builder", "far", "--push", "r.example.com"]).output().unwrap());
+        let run = Run::of(
+            &bake(&repository, &path, &["--builder", "far", "--origin", "release", "--push", "r.example.com"])
+                .output()
+                .unwrap(),
+        );
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         run
     };
@@ -162,6 +167,9 @@ fn what_is_missing_is_said_before_anything_is_staged() {
     none.says("there is no buildx, neither as `docker buildx` nor as the program `buildx`");
     let other = failed(&path, &["--builder", "near"]);
     other.says("buildx has no builder `near`; there are far\nto make one: docker buildx create --name near");
-    failed(&path, &["--builder", "far", "--push", "team/spark"]).says("`team/spark` names no registry");
+    let push = ["--builder", "far", "--push", "team/spark"];
+    failed(&path, &push).says("so the origin of their Spark must be named\n--origin source");
+    failed(&path, &[&push[..], &["--origin", "auto"]].concat()).says("must be named");
+    failed(&path, &[&push[..], &["--origin", "source"]].concat()).says("`team/spark` names no registry");
     failed(&path, &["--builder", "far", "--secret", "id=a,src=gone"]).says("there is no file gone");
 }

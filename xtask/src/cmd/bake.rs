@@ -2,7 +2,7 @@
 
 use std::{fs, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bake::{Buildx, File, Run};
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Image, Selection};
@@ -10,7 +10,7 @@ use store::Store;
 
 use crate::{
     bake::{FILE, Wish, file, stage, target_of},
-    flags::{BakeArgs, Global},
+    flags::{BakeArgs, Global, OriginFlag},
     secrets,
     session::Session,
 };
@@ -45,6 +45,12 @@ pub(crate) fn run(global: &Global, args: &BakeArgs) -> Result<ExitCode> {
 }
 
 fn wish(args: &BakeArgs) -> Result<Wish> {
+    if args.push.is_some() && !matches!(args.origin.origin, Some(OriginFlag::Release | OriginFlag::Source)) {
+        bail!(
+            "--push gives images to others, so the origin of their Spark must be named\n\
+             --origin source: compiled; --origin release: the official release with its Hadoop replaced"
+        );
+    }
     // Whatever is wrong with them is said before anything is staged.
     secrets::read(&args.secret)?;
     let current = Utf8PathBuf::try_from(std::env::current_dir().context("finding the current folder")?)?;

@@ -279,7 +279,7 @@ The images are those of `build-layers`, with all below them, made from the same 
 
 Examples:
   cargo xtask bake --print runtime --spark 3.5.7         the bake file, and nothing else
-  cargo xtask bake --builder cluster --push registry.example.com/spark --cache registry.example.com/cache
+  cargo xtask bake --builder cluster --origin source --push registry.example.com/spark --cache registry.example.com/cache
   cargo xtask bake --builder far --load runtime          into the Docker of this machine
   cargo xtask bake --output /tmp/bake                    write file and contexts, and say what is typed")]
 pub struct BakeArgs {
@@ -293,7 +293,7 @@ pub struct BakeArgs {
     /// The builder of buildx that builds. Without it the files are written, and the command is printed
     #[arg(long, value_name = "NAME")]
     pub builder: Option<String>,
-    /// Push the images there; their tags begin with it
+    /// Push the images there; their tags begin with it. Needs --origin
     #[arg(long, value_name = "REGISTRY[/PATH]")]
     pub push: Option<String>,
     /// Give the images to the Docker of this machine
