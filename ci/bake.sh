@@ -141,6 +141,9 @@ done > "$work/names"
 [ -s "$work/names" ] || { echo "bake: nothing was pushed" >&2; exit 1; }
 while read -r name reference; do
   skopeo copy -q --src-tls-verify=false "docker://$registry/spark/${name%%:*}@${reference##*@}" "oci:$layout:$name"
+done < "$work/names"
+python3 ci/uncompress.py "$layout"
+while read -r name reference; do
   python3 ci/differential/flatten.py oci "$layout" "$name" > "$work/theirs"
   python3 ci/differential/flatten.py oci "$work/embedded/images" "$name" > "$work/ours"
   if diff -U0 --label buildkit --label ours "$work/theirs" "$work/ours" > "$work/diff"; then
