@@ -131,7 +131,7 @@ fn target(stager: &Stager<'_>, image: &Image, wish: &Wish) -> Result<Target> {
         contexts,
         labels,
         tags: image.references().map(|reference| wish.tag(reference)).collect(),
-        platforms: vec![format!("linux/{}", table.debian.architecture)],
+        platforms: vec![stager.platform.to_string()],
         network: (!image.network).then(|| "none".to_owned()),
         cache_to: cache.iter().map(|cache| format!("{cache},mode=max")).collect(),
         cache_from: cache,

@@ -13,6 +13,7 @@ use crate::{
     flags::{BakeArgs, Global, OriginFlag},
     secrets,
     session::Session,
+    stage::Stager,
 };
 
 /// The exit code that says that something was left out, because no registry has what it needs.
@@ -23,19 +24,21 @@ pub(crate) fn run(global: &Global, args: &BakeArgs) -> Result<ExitCode> {
     loop {
         let session = Session::open(global, args.origin.origin)?;
         let selected = Selection::from(&args.select).with_parents(session.catalog())?;
-        let blocked = session.locked.blocked();
+        let platform = crate::images::one_platform(session.catalog(), args.platform.as_ref())?;
+        let stager = session.stager().on(platform);
+        let blocked = session.locked.blocked(platform);
         let (left_out, images): (Vec<&Image>, Vec<&Image>) =
             selected.into_iter().partition(|image| blocked.contains_key(&image.reference));
-        let bake_file = file(&session.stager(), &images, &wish)?;
+        let bake_file = file(&stager, &images, &wish)?;
         if args.print {
             print!("{}", bake_file.to_text());
         } else {
             let buildx = args.builder.as_deref().map(builder).transpose()?;
-            if session.fetch(&images)? {
+            if session.fetch(&images.iter().map(|&image| (platform, image)).collect::<Vec<_>>())? {
                 // The lock has moved on, and with it the images.
                 continue;
             }
-            build(&session, args, &wish, &images, &bake_file, buildx.as_ref())?;
+            build(&session, &stager, args, &wish, &images, &bake_file, buildx.as_ref())?;
         }
         for image in &left_out {
             eprintln!("blocked: {}: {}", image.reference, blocked[&image.reference].join("; "));
@@ -76,6 +79,7 @@ fn builder(name: &str) -> Result<Buildx> {
 
 fn build(
     session: &Session,
+    stager: &Stager<'_>,
     args: &BakeArgs,
     wish: &Wish,
     images: &[&Image],
@@ -87,7 +91,7 @@ fn build(
     let folder = folder.canonicalize_utf8().with_context(|| format!("finding {folder}"))?;
     let waiting = |holder: &str| session.board.say(&format!("waiting   {folder} is being used by {holder}"));
     let _guard = Store::open(folder.join(".lock"))?.lock("bake", &session.machine.cancel, &waiting)?;
-    stage(&session.stager(), images, &folder, &session.board)?;
+    stage(stager, images, &folder, &session.board)?;
     let path = folder.join(FILE);
     blob::write(&path, bake_file.to_text().as_bytes()).with_context(|| format!("writing {path}"))?;
     let run = Run {

@@ -285,6 +285,9 @@ Examples:
 pub struct BakeArgs {
     #[command(flatten)]
     pub select: Select,
+    /// What the images are for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
     #[command(flatten)]
     pub origin: OriginArgs,
     /// Print the bake file; stage and build nothing
