@@ -21,6 +21,7 @@ use checkout::records::{Built, Records, Seen};
 use store::Store;
 
 use crate::{
+    engine::EngineBuild,
     platform::oci,
     report::{
         progress::{Board, Step},
@@ -31,7 +32,7 @@ use crate::{
     stage::Stager,
 };
 
-use log::Log;
+pub(crate) use log::Log;
 
 /// What is done before an image is staged.
 pub(crate) type Prepare<'a> = dyn Fn(&Image) -> Result<()> + Sync + 'a;
@@ -50,6 +51,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) layer_jobs: usize,
     /// What has to be done before an image can be staged: compiling its Spark.
     pub(crate) prepare: Option<&'a Prepare<'a>>,
+    /// The engine that builds in place of the assembler.
+    pub(crate) engine: Option<EngineBuild>,
     /// Runs the commands of RUN.
     pub(crate) runner: Runner,
     /// Where the caches of RUN lie.
@@ -99,6 +102,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Builder<'_> {
     /// The record of an image for its plan; an error if its bytes or its names are gone.
     pub(crate) fn record(&self, image: &Image) -> Option<Result<Record, Record>> {
+        if let Some(engine) = &self.engine {
+            return engine.record(image, self.records.get(image));
+        }
         let built = self.records.get(image)?;
         let whole = built.is_there(&self.layout) && self.is_tagged(image, &built);
         Some(if whole { Ok(built.record) } else { Err(built.record) })
@@ -142,9 +148,14 @@ impl Builder<'_> {
             let planned = &images[index];
             let fate = match (&planned.decision, task < images.len()) {
                 (Decision::Blocked(reasons), _) => Ok(Some(Fate::Blocked(reasons.clone()))),
-                (Decision::Cached(digest), _) => {
+                (Decision::Cached(_), false) => Ok(None),
+                (Decision::Cached(digest), true) => {
                     lock(&shared.digests).insert(&planned.image.reference, *digest);
-                    Ok(self.records.get(planned.image).map(|built| Fate::Cached(Box::new(built))))
+                    let built = match &self.engine {
+                        Some(engine) => engine.there(planned.image)?,
+                        None => self.records.get(planned.image),
+                    };
+                    Ok(built.map(|built| Fate::Cached(Box::new(built))))
                 }
                 (Decision::Build(_), false) => self.stage(planned, index, &shared).map(|()| None),
                 (Decision::Build(_), true) => self.assemble(planned, index, &shared).map(Some),
@@ -205,7 +216,10 @@ impl Builder<'_> {
             Store::open(self.records.folder())?.lock(&image.reference.file_name(), &machine.cancel, &waiting)?;
         let parents = lock(&shared.digests).clone();
         // Another run may have built it while this one waited for it; and its parents may have come out as before.
-        let record = self.records.get(image).filter(|built| built.is_there(&self.layout));
+        let record = match &self.engine {
+            Some(engine) => engine.look_again(image)?,
+            None => self.records.get(image).filter(|built| built.is_there(&self.layout)),
+        };
         let (decision, inputs) = planned.settle(&parents, record.as_ref().map(|built| built.record.clone()));
         let context = lock(&shared.contexts).remove(&index).context("the context was not staged")?;
         if let (Decision::Cached(digest), Some(built)) = (decision, record) {
@@ -213,12 +227,19 @@ impl Builder<'_> {
             self.board.step(&name, "").end("same");
             return Ok(Fate::Cached(Box::new(built)));
         }
-        let step = self.board.step(&name, "assembling");
+        let step = self.board.step(&name, if self.engine.is_some() { "building" } else { "assembling" });
         let log = self.begin_log(planned);
-        let built = self.write(image, &context, inputs, &log, &step);
+        let built = match &self.engine {
+            Some(engine) => engine.make(&self.stager, &self.secrets, image, &context, &log, &step).and_then(|built| {
+                self.records.put(image, &built)?;
+                Ok(built)
+            }),
+            None => self.write(image, &context, inputs, &log, &step),
+        };
         match built {
             Ok(built) => {
-                log.line(format_args!("built in {}: {}", duration(begin.elapsed()), built.record.manifest));
+                let digest = built.id.unwrap_or(built.record.manifest);
+                log.line(format_args!("built in {}: {digest}", duration(begin.elapsed())));
                 log.end()?;
                 lock(&shared.digests).insert(&image.reference, built.record.manifest);
                 step.end("built");
@@ -302,7 +323,7 @@ impl Builder<'_> {
         let size = size_of(&mut built.layers.iter());
         let added = size_of(&mut built.layers.iter().filter(|layer| layer.origin != Origin::Base));
         let record = Record { inputs, manifest: built.image.digest };
-        let built = Built { record, size, added, layers };
+        let built = Built { record, size, added, layers, id: None };
         self.records.put(image, &built)?;
         Ok(built)
     }

@@ -7,6 +7,7 @@ mod boxed;
 mod build;
 mod cmd;
 mod compile;
+mod engine;
 mod fetch;
 mod git;
 mod images;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Export(args) => cmd::export::run(global, args),
         Command::Push(args) => cmd::push::run(global, args),
         Command::Pull(args) => cmd::pull::run(global, args),
+        Command::Load(args) => cmd::load::run(global, args),
         Command::Smoke(args) => cmd::smoke::run(global, args),
         Command::Run(args) => cmd::run::run(global, args),
         Command::Shell(args) => cmd::run::shell(global, args),

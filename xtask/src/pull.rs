@@ -277,6 +277,7 @@ impl Puller<'_, '_> {
             size: manifest.layers.iter().map(|layer| layer.size).sum(),
             added: added.map(|layer| layer.size).sum(),
             layers,
+            id: None,
         };
         self.builder.tag(image, found)?;
         self.builder.records.put(image, &built)?;

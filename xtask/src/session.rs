@@ -123,6 +123,7 @@ impl Session {
             board: &self.board,
             layer_jobs,
             prepare: None,
+            engine: None,
             runner,
             caches,
             secrets: BTreeMap::new(),
@@ -160,6 +161,10 @@ impl Session {
     /// A builder that knows the images of other platforms: they keep the names that they share with what is built, unless
     /// they would come out otherwise now. A name never stands for images of two makings.
     pub(crate) fn beside_others<'b>(&self, mut builder: Builder<'b>, plan: &Plan<'_>) -> Result<Builder<'b>> {
+        if builder.engine.is_some() {
+            // Its images have their names in the engine.
+            return Ok(builder);
+        }
         let builds = |plan: &Plan<'_>| plan.images.iter().any(|one| matches!(one.decision, Decision::Build(_)));
         let others = self.catalog().table.platforms.iter().filter(|&&other| other != plan.platform && builds(plan));
         for &other in others {

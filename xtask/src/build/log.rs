@@ -12,20 +12,20 @@ use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// A log that is being written. That it cannot be written is said at its end: until then there may be worse to say.
-pub(super) struct Log {
+pub(crate) struct Log {
     path: Utf8PathBuf,
     file: Mutex<io::Result<File>>,
 }
 
 impl Log {
     /// Begins a log in place of the one that stood there.
-    pub(super) fn begin(path: Utf8PathBuf) -> Self {
+    pub(crate) fn begin(path: Utf8PathBuf) -> Self {
         let file = Mutex::new(create(&path));
         Self { path, file }
     }
 
     /// Adds a line.
-    pub(super) fn line(&self, text: impl Display) {
+    pub(crate) fn line(&self, text: impl Display) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(open) = file.as_mut()
             && let Err(error) = open.write_all(format!("{text}\n").as_bytes())
@@ -38,7 +38,7 @@ impl Log {
     ///
     /// # Errors
     /// A line could not be written; what came before it was.
-    pub(super) fn end(self) -> Result<()> {
+    pub(crate) fn end(self) -> Result<()> {
         let file = self.file.into_inner().unwrap_or_else(PoisonError::into_inner);
         file.map(drop).with_context(|| format!("writing {}", self.path))
     }

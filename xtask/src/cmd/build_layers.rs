@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use catalog::{Decision, Image, Origin, Selection};
+use checkout::records::Records;
 use distribution::Address;
+use engines::Engine;
 
 use crate::{
     build::Builder,
     compile,
-    flags::{BuildCustom, BuildLayers, Global, OriginArgs, Select},
+    engine::EngineBuild,
+    flags::{BuildCustom, BuildEngine, BuildLayers, Global, OriginArgs, Select},
     interrupt, pull, report, schedule, secrets,
     session::{self, Session},
 };
@@ -29,6 +32,7 @@ pub(crate) fn custom(global: &Global, args: &BuildCustom) -> Result<ExitCode> {
         platforms: args.platforms.clone(),
         origin,
         compile,
+        engine: BuildEngine::Embedded,
         plan: false,
         why: false,
         jobs: None,
@@ -47,9 +51,18 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
         let images = select(&session)?.with_parents(session.catalog())?;
         let prepare = |image: &Image| compile::ensure(&session, image, &args.compile);
         let secrets = secrets::read(&args.secret)?;
+        let engine = engine_of(args.engine);
+        let platforms = session.platforms(&args.platforms.platform)?;
+        if let (Some(engine), [_, _, ..]) = (engine, &platforms[..]) {
+            bail!("{engine} keeps one image under a name\nbuild for one platform at a time, or without --engine");
+        }
         let (mut builders, mut plans) = (Vec::new(), Vec::new());
-        for platform in session.platforms(&args.platforms.platform)? {
-            let builder = Builder { prepare: Some(&prepare), secrets: secrets.clone(), ..session.builder(platform)? };
+        for platform in platforms {
+            let mut builder = Builder { prepare: Some(&prepare), secrets: secrets.clone(), ..session.builder(platform)? };
+            if let Some(engine) = engine {
+                builder.engine = Some(EngineBuild::open(&session, &builder.stager, engine, &images)?);
+                builder.records = Records::in_folder(session.workspace.engine(engine.program()).join("records"));
+            }
             plans.push(session.plan(&builder, &images)?);
             builders.push(builder);
         }
@@ -85,6 +98,9 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
         let again: Vec<_> = again.filter(|(_, image)| session.locked.origin(image) == Origin::Source).collect();
         to_build.extend(&again);
         to_build.extend(compile::builders(&session, &to_build)?);
+        for (builder, plan) in builders.iter().zip(&plans) {
+            builder.engine.iter().try_for_each(|engine| engine.check(&builder.stager, plan))?;
+        }
         if session.fetch(&to_build)? {
             // The lock has moved on, and with it the plan.
             continue;
@@ -94,15 +110,32 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
             report::plan::print(session.catalog(), &plans, &compile::missing(&session, &plans)?, true);
         }
         let jobs = args.jobs.unwrap_or_else(schedule::processors);
-        let mut finished = Vec::new();
+        let (mut finished, mut leftovers) = (Vec::new(), Vec::new());
         for (builder, plan) in builders.into_iter().zip(&plans) {
-            finished.extend(session.build(builder, plan, jobs)?);
+            let builder = session.beside_others(builder, plan)?;
+            finished.extend(builder.run(plan, jobs));
+            leftovers.extend(builder.engine.iter().filter(|_| interrupt::is_set()).flat_map(EngineBuild::leftovers));
         }
         if args.json {
             report::built::json(&finished)?
         } else {
-            report::built::print(&finished, &session)
+            report::built::print(&finished, &session, engine)
+        }
+        if let (Some(engine), false) = (engine, leftovers.is_empty()) {
+            // They may be somebody else's: nothing is removed.
+            session.board.say(&format!("{engine} was interrupted and leaves its working containers"));
+            session.board.say(&format!("to remove them: {engine} rm {}", leftovers.join(" ")));
         }
         return Ok(if interrupt::is_set() { ExitCode::from(130) } else { report::built::exit_code(&finished) });
+    }
+}
+
+/// The engine that builds; nothing if this program does.
+fn engine_of(flag: BuildEngine) -> Option<Engine> {
+    match flag {
+        BuildEngine::Embedded => None,
+        BuildEngine::Docker => Some(Engine::Docker),
+        BuildEngine::Podman => Some(Engine::Podman),
+        BuildEngine::Buildah => Some(Engine::Buildah),
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod fetch;
 pub(crate) mod list;
+pub(crate) mod load;
 pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod pull;

@@ -3,6 +3,8 @@
 use std::{fs, process::ExitCode};
 
 use anyhow::Result;
+use checkout::records::Built;
+use engines::Engine;
 use serde_json::json;
 
 use super::text::{bytes, count, duration, table};
@@ -13,15 +15,19 @@ use crate::{
 };
 
 /// Prints the summary table and then, for each failure, its cause, the end of its log and what to try next.
-pub(crate) fn print(finished: &[Finished<'_>], session: &Session) {
+///
+/// `engine` is where the images are, if it is not the layout of this checkout.
+pub(crate) fn print(finished: &[Finished<'_>], session: &Session, engine: Option<Engine>) {
     let (workspace, catalog) = (&session.workspace, session.catalog());
     let label = |done: &Finished<'_>| platform::label(catalog, done.platform, done.image);
     // Who never names a platform is shown none.
     let several = finished.iter().any(|done| done.platform != catalog.table.default_platform());
     let row = |done: &Finished<'_>| {
+        // Of what an engine built it is not known what it adds.
+        let added = |built: &Built| if built.id.is_some() { String::new() } else { bytes(built.added) };
         let (state, size, added) = match &done.fate {
-            Fate::Built(built) => ("built", bytes(built.size), bytes(built.added)),
-            Fate::Cached(built) => ("cached", bytes(built.size), bytes(built.added)),
+            Fate::Built(built) => ("built", bytes(built.size), added(built)),
+            Fate::Cached(built) => ("cached", bytes(built.size), added(built)),
             Fate::Failed { .. } => ("FAILED", String::new(), String::new()),
             Fate::Skipped(_) => ("skipped", String::new(), String::new()),
             Fate::Blocked(_) => ("blocked", String::new(), String::new()),
@@ -55,7 +61,8 @@ pub(crate) fn print(finished: &[Finished<'_>], session: &Session) {
                 }
                 if !error.contains("cargo xtask") {
                     let flag = platform::flag(catalog, done.platform);
-                    eprintln!("  next: cargo xtask build-layers {}{flag}", done.image.reference);
+                    let engine = engine.map_or_else(String::new, |engine| format!(" --engine {engine}"));
+                    eprintln!("  next: cargo xtask build-layers {}{flag}{engine}", done.image.reference);
                 }
             }
             _ => {}
@@ -66,7 +73,12 @@ pub(crate) fn print(finished: &[Finished<'_>], session: &Session) {
     if failed + blocked > 0 {
         eprintln!("{} failed, {blocked} blocked", count(failed, "image"));
     } else if !finished.iter().any(|done| matches!(done.fate, Fate::Interrupted)) {
-        println!("images: {}", workspace.layout().strip_prefix(&workspace.root).unwrap_or(&workspace.layout()));
+        match engine {
+            Some(engine) => println!("images: in {engine}"),
+            None => {
+                println!("images: {}", workspace.layout().strip_prefix(&workspace.root).unwrap_or(&workspace.layout()))
+            }
+        }
     }
 }
 
@@ -76,12 +88,14 @@ pub(crate) fn json(finished: &[Finished<'_>]) -> Result<()> {
         .iter()
         .map(|done| {
             let detail = match &done.fate {
-                Fate::Built(built) | Fate::Cached(built) => json!({
-                    "state": if matches!(done.fate, Fate::Built(_)) { "built" } else { "cached" },
-                    "digest": built.record.manifest,
-                    "size": built.size,
-                    "added": built.added,
-                }),
+                Fate::Built(built) | Fate::Cached(built) => {
+                    let state = if matches!(done.fate, Fate::Built(_)) { "built" } else { "cached" };
+                    let (size, added, made) = (built.size, built.added, built.record.manifest);
+                    match built.id {
+                        None => json!({ "state": state, "digest": made, "size": size, "added": added }),
+                        Some(id) => json!({ "state": state, "id": id, "fingerprint": made, "size": size }),
+                    }
+                }
                 Fate::Failed { error, log } => json!({ "state": "failed", "error": format!("{error:#}"), "log": log }),
                 Fate::Skipped(because) => json!({ "state": "skipped", "because": because.to_string() }),
                 Fate::Blocked(reasons) => json!({ "state": "blocked", "reasons": reasons }),

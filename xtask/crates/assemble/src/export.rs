@@ -4,13 +4,13 @@
 //! gives the same bytes: entries are sorted and have no times.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Write},
     str::FromStr,
 };
 
-use blob::Pending;
+use blob::{Digest, Pending};
 use camino::Utf8Path;
 use serde::Serialize;
 use tar::{EntryType, Header};
@@ -107,13 +107,37 @@ pub fn archive(
     names: &[String],
     out: &mut dyn Write,
 ) -> Result<()> {
-    let contents = Contents::new(layout, image, format, names)?;
+    archive_of(layout, &[Named { image, names }], format, &BTreeSet::new(), out)
+}
+
+/// An image and what it is called outside of its layout, `repository:tag` each.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'n> {
+    /// The image.
+    pub image: &'n Descriptor,
+    /// Its names.
+    pub names: &'n [String],
+}
+
+/// Writes several images as one stream, each blob once. The blobs of `there` are left out: who reads the stream has
+/// them. The documents that make an archive of the stream come last, so that one which was cut off is none.
+///
+/// # Errors
+/// As [`archive`].
+pub fn archive_of(
+    layout: &Layout,
+    images: &[Named<'_>],
+    format: Format,
+    there: &BTreeSet<Digest>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let contents = Contents::new(layout, images, format)?;
     let mut tar = tar::Builder::new(out);
     let failed = |error| Error::io("writing", "an archive")(error);
     for folder in ["blobs/", "blobs/sha256/"] {
         tar.append(&header(folder, 0), io::empty()).map_err(failed)?;
     }
-    for blob in contents.blobs {
+    for blob in contents.blobs.into_iter().filter(|blob| !there.contains(&blob.digest)) {
         let name = format!("blobs/sha256/{}", blob.digest.hex());
         let reader = layout.open_blob(&blob)?;
         tar.append(&header(&name, blob.size), reader).map_err(failed)?;
@@ -125,7 +149,7 @@ pub fn archive(
 }
 
 fn write_folder(layout: &Layout, image: &Descriptor, names: &[String], folder: &Utf8Path) -> Result<()> {
-    let contents = Contents::new(layout, image, Format::OciDir, names)?;
+    let contents = Contents::new(layout, &[Named { image, names }], Format::OciDir)?;
     let blobs = folder.join("blobs/sha256");
     for blob in contents.blobs {
         let mut pending = Pending::new_in(&blobs).map_err(Error::io("writing", &blobs))?;
@@ -158,46 +182,56 @@ struct DockerManifest<'m> {
 }
 
 impl Contents {
-    fn new(layout: &Layout, image: &Descriptor, format: Format, names: &[String]) -> Result<Self> {
-        let mut blobs = BTreeMap::from([(image.digest, image.clone())]);
-        let mut manifests = Vec::new();
-        for (_, image) in layout.images_of(image)? {
-            let manifest = layout.manifest(&image)?;
-            for blob in manifest.layers.iter().chain([&image, &manifest.config]) {
-                blobs.insert(blob.digest, blob.clone());
+    fn new(layout: &Layout, images: &[Named<'_>], format: Format) -> Result<Self> {
+        let mut blobs = BTreeMap::new();
+        let (mut listed, mut loaded, mut repositories) = (Vec::new(), Vec::new(), Repositories::new());
+        for Named { image, names } in images {
+            blobs.insert(image.digest, (*image).clone());
+            let mut manifests = Vec::new();
+            for (_, image) in layout.images_of(image)? {
+                let manifest = layout.manifest(&image)?;
+                for blob in manifest.layers.iter().chain([&image, &manifest.config]) {
+                    blobs.insert(blob.digest, blob.clone());
+                }
+                manifests.push(manifest);
             }
-            manifests.push(manifest);
+            listed.extend(entries(image, format, names));
+            if format == Format::DockerArchive {
+                let [manifest] = manifests.as_slice() else {
+                    let reason = "is an index of several platforms, and a docker-archive holds one; name one of them";
+                    return Err(oci::Error::layout(layout.blob_path(&image.digest), reason).into());
+                };
+                loaded.push(docker_manifest(manifest, names));
+                add_repositories(&mut repositories, manifest, names);
+            }
         }
         let mut documents = BTreeMap::from([
             ("oci-layout", to_bytes(&LayoutHeader::default())?),
-            ("index.json", to_bytes(&index(image, format, names))?),
+            ("index.json", to_bytes(&Index::new(listed))?),
         ]);
         if format == Format::DockerArchive {
-            let [manifest] = manifests.as_slice() else {
-                let reason = "is an index of several platforms, and a docker-archive holds one; name one of them";
-                return Err(oci::Error::layout(layout.blob_path(&image.digest), reason).into());
-            };
-            documents.insert("manifest.json", to_bytes(&[docker_manifest(manifest, names)])?);
-            documents.insert("repositories", to_bytes(&repositories(manifest, names))?);
+            documents.insert("manifest.json", to_bytes(&loaded)?);
+            documents.insert("repositories", to_bytes(&repositories)?);
         }
         Ok(Self { blobs: blobs.into_values().collect(), documents })
     }
 }
 
-fn index(image: &Descriptor, format: Format, names: &[String]) -> Index {
+/// An image's entries in the index: one for each name.
+fn entries(image: &Descriptor, format: Format, names: &[String]) -> Vec<Descriptor> {
     let bare = Descriptor { annotations: BTreeMap::new(), ..image.clone() };
     let named = names.iter().map(|name| {
         let mut image = bare.clone();
         if format == Format::DockerArchive {
             let tag = split(name).1;
             image.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
-            image.annotations.insert(CONTAINERD_NAME.to_owned(), full(name));
+            image.annotations.insert(CONTAINERD_NAME.to_owned(), full_name(name));
         } else {
             image.annotations.insert(REF_NAME.to_owned(), name.clone());
         }
         image
     });
-    Index::new(if names.is_empty() { vec![bare] } else { named.collect() })
+    if names.is_empty() { vec![bare] } else { named.collect() }
 }
 
 fn docker_manifest<'n>(manifest: &Manifest, names: &'n [String]) -> DockerManifest<'n> {
@@ -210,15 +244,15 @@ fn docker_manifest<'n>(manifest: &Manifest, names: &'n [String]) -> DockerManife
 }
 
 /// Docker's oldest form of an index: repository, tag, topmost layer.
-fn repositories<'n>(manifest: &Manifest, names: &'n [String]) -> BTreeMap<&'n str, BTreeMap<&'n str, String>> {
-    let mut repositories: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+type Repositories<'n> = BTreeMap<&'n str, BTreeMap<&'n str, String>>;
+
+fn add_repositories<'n>(repositories: &mut Repositories<'n>, manifest: &Manifest, names: &'n [String]) {
     if let Some(top) = manifest.layers.last() {
         for name in names {
             let (repository, tag) = split(name);
             repositories.entry(repository).or_default().insert(tag, top.digest.hex());
         }
     }
-    repositories
 }
 
 /// Repository and tag. A colon before a slash belongs to a port.
@@ -230,7 +264,7 @@ fn split(name: &str) -> (&str, &str) {
 }
 
 /// The full name of what Docker abbreviates: without a host it is on Docker Hub.
-fn full(name: &str) -> String {
+pub fn full_name(name: &str) -> String {
     let (repository, tag) = split(name);
     let prefix = match repository.split_once('/') {
         None => "docker.io/library/",

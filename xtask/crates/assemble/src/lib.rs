@@ -25,6 +25,7 @@ mod stage;
 
 pub use build::{Built, BuiltLayer, Origin, Request, build};
 pub use context::Context;
+pub use dockerfile::{Feature, Need, needs};
 pub use error::{Error, Problem, Problems, Result};
 pub use image::tree;
 pub use layer::{

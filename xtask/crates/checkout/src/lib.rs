@@ -71,6 +71,11 @@ impl Checkout {
         self.target().join("bake")
     }
 
+    /// Where lies what belongs to builds with an engine.
+    pub fn engine(&self, name: &str) -> Utf8PathBuf {
+        self.target().join("engines").join(name)
+    }
+
     /// Where logs and reports lie.
     pub fn logs(&self) -> Utf8PathBuf {
         self.target().join("logs")

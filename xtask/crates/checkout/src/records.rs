@@ -19,6 +19,9 @@ pub struct Built {
     pub added: u64,
     /// The layers, with what their files looked like when they were written.
     pub layers: Vec<Seen>,
+    /// The image's id in the engine that built it, and has its layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<blob::Digest>,
 }
 
 /// A blob as the file system showed it. Reading a blob verifies it; this tells that nobody touched it since.
@@ -60,6 +63,11 @@ impl Records {
     /// The folder of the records; it may not be there yet.
     pub fn folder(&self) -> &Utf8Path {
         &self.folder
+    }
+
+    /// The records of what was built elsewhere.
+    pub fn in_folder(folder: Utf8PathBuf) -> Self {
+        Self { folder }
     }
 
     fn path(&self, image: &Image) -> Utf8PathBuf {

@@ -103,6 +103,8 @@ pub enum Command {
     Push(PushArgs),
     /// Take images from a registry that are made of what would be built here
     Pull(PullArgs),
+    /// Give built images to Docker, Podman, containerd, minikube, kind or k3s
+    Load(LoadArgs),
     /// Run real Spark jobs in the built images
     Smoke(SmokeArgs),
     /// Run a command in a built image, without a container engine
@@ -122,6 +124,7 @@ Examples:
   cargo xtask build-layers                          all images, both Spark versions, without the group gpu
   cargo xtask build-layers runtime --spark 3.5.7    the runtime images of one version and all below them
   cargo xtask build-layers --plan --why             what would be built, and the reason for each image
+  cargo xtask build-layers runtime --engine docker  the same images, built by Docker and kept in it
   cargo xtask build-layers --platform linux/amd64,linux/arm64
                                                     for two processors; one name then stands for both")]
 pub struct BuildLayers {
@@ -133,6 +136,9 @@ pub struct BuildLayers {
     pub origin: OriginArgs,
     #[command(flatten)]
     pub compile: CompileArgs,
+    /// Who builds: this program, or a container engine from the same contexts. The images of an engine stay in it
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "embedded")]
+    pub engine: BuildEngine,
     /// Show what would be built and build nothing
     #[arg(long, visible_alias = "dry-run")]
     pub plan: bool,
@@ -154,6 +160,18 @@ pub struct BuildLayers {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BuildEngine {
+    /// This program: no engine, no root
+    Embedded,
+    /// Docker with BuildKit, 20.10 or newer
+    Docker,
+    /// Podman
+    Podman,
+    /// buildah, which keeps its images where Podman does
+    Buildah,
 }
 
 #[derive(Debug, Args)]
@@ -381,6 +399,54 @@ pub struct ExportArgs {
     pub force: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LoadTo {
+    /// The Docker server that `docker` speaks to
+    Docker,
+    /// The storage of Podman and buildah
+    Podman,
+    /// The containerd that `ctr` speaks to
+    Containerd,
+    /// A cluster of minikube
+    Minikube,
+    /// A cluster of kind
+    Kind,
+    /// The containerd of k3s on this machine
+    K3s,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is there already is not sent again: neither an image, nor a layer where the destination can tell. Several images go
+in one archive, which nothing is written for on the way.
+
+Examples:
+  cargo xtask load runtime --spark 3.5.7 --to docker
+  cargo xtask load spark-k8s-runtime:3.5-3.5.7 --to minikube --cluster dev
+  cargo xtask load --to containerd --namespace k8s.io --dry-run      the commands, and how much they would send")]
+pub struct LoadArgs {
+    #[command(flatten)]
+    pub select: Select,
+    /// What the images are for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Where they go
+    #[arg(long, value_enum, value_name = "DESTINATION")]
+    pub to: LoadTo,
+    /// The namespace of containerd or k3s; `k8s.io`, that of Kubernetes, if left out
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The profile of minikube (`minikube` if left out), or the cluster of kind (`kind`)
+    #[arg(long, visible_alias = "profile", value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Print the commands that would be run, and run none of them
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Only what the registry lacks is sent; layers that another of its repositories has are mounted from there. Tags move last, all
@@ -531,6 +597,13 @@ pub struct DocsArgs {
     /// Only say what would change, and fail if anything would
     #[arg(long)]
     pub check: bool,
+}
+
+impl LoadTo {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 #[cfg(test)]

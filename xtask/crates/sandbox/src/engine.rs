@@ -9,7 +9,7 @@ use camino::Utf8Path;
 
 use crate::{
     Cancel, Error, Mount, Network, Outcome, Output, Status, Stdin, Unsupported,
-    process::{self, Streams},
+    process::{self, Streams, Victim},
 };
 
 /// A container engine with a client of its own.
@@ -101,8 +101,8 @@ impl Engine {
         let started = Instant::now();
         let name = container.name.clone();
         let argv = self.vector(&container, self.is_rootless());
-        let streams = Streams { stdin: Stdin::Null, stdout: container.stdout, stderr: container.stderr };
-        let ended = process::run(&argv, host(), streams, None, cancel);
+        let streams = Streams { stdin: Stdin::Null.into(), stdout: container.stdout, stderr: container.stderr };
+        let ended = process::run(&argv, host(), streams, None, Victim::Program, cancel);
         let ended = ended.map_err(|error| Error::Setup(format!("running {self}: {error}")))?;
         if ended.status == Status::Cancelled {
             // Its client is dead; the container is not.
@@ -164,8 +164,9 @@ impl Engine {
     fn client(self, arguments: &[&str]) -> Result<String, String> {
         let argv: Vec<String> =
             std::iter::once(self.program()).chain(arguments.iter().copied()).map(String::from).collect();
-        let streams = Streams { stdin: Stdin::Null, stdout: Output::Capture, stderr: Output::Capture };
-        let ended = process::run(&argv, host(), streams, None, &Cancel::new()).map_err(|error| error.to_string())?;
+        let streams = Streams { stdin: Stdin::Null.into(), stdout: Output::Capture, stderr: Output::Capture };
+        let ended = process::run(&argv, host(), streams, None, Victim::Program, &Cancel::new())
+            .map_err(|error| error.to_string())?;
         match ended.status {
             Status::Exited(0) => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
             _ => Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()),

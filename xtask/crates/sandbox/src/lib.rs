@@ -26,6 +26,7 @@
 
 mod engine;
 mod error;
+pub mod host;
 mod layers;
 mod mounts;
 mod process;

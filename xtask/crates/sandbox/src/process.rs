@@ -66,9 +66,23 @@ impl Cancel {
 
 /// Where the three streams of a child go.
 pub(crate) struct Streams {
-    pub(crate) stdin: Stdin,
+    pub(crate) stdin: Input,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
+}
+
+/// Where a child reads from.
+pub(crate) enum Input {
+    /// As for a command in a box.
+    Stdin(Stdin),
+    /// A pipe that the caller fills.
+    Pipe(PipeReader),
+}
+
+impl From<Stdin> for Input {
+    fn from(stdin: Stdin) -> Self {
+        Self::Stdin(stdin)
+    }
 }
 
 /// How a child ended, and what was captured.
@@ -81,6 +95,15 @@ pub(crate) struct Ended {
 /// The environment of a child.
 pub(crate) type Environment = BTreeMap<OsString, OsString>;
 
+/// What is killed when a run is cancelled or takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Victim {
+    /// The only child of the program, which is the first process of a pid namespace.
+    Box,
+    /// The program and its first child, if it has one: a client that runs a plugin, or itself again in a namespace.
+    Program,
+}
+
 type Capture = fn(&Expression) -> Expression;
 type ToFile = fn(&Expression, OwnedFd) -> Expression;
 
@@ -90,13 +113,16 @@ pub(crate) fn run(
     environment: Environment,
     streams: Streams,
     timeout: Option<Duration>,
+    victim: Victim,
     cancel: &Cancel,
 ) -> io::Result<Ended> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut expression = duct::cmd(program, arguments).full_env(environment).unchecked();
-    if streams.stdin == Stdin::Null {
-        expression = expression.stdin_null();
-    }
+    expression = match streams.stdin {
+        Input::Stdin(Stdin::Null) => expression.stdin_null(),
+        Input::Stdin(Stdin::Inherit) => expression,
+        Input::Pipe(reader) => expression.stdin_file(reader),
+    };
     if matches!(streams.stderr, Output::Stdout) {
         // What is said last is done first: standard output is redirected below.
         expression = expression.stderr_to_stdout();
@@ -119,7 +145,7 @@ pub(crate) fn run(
     let started = expression.start();
     // The expression holds the writing ends of the pipes.
     drop(expression);
-    let child = Arc::new(Child { handle: started?, killed: AtomicBool::new(false) });
+    let child = Arc::new(Child { handle: started?, victim, killed: AtomicBool::new(false) });
     cancel.watch(&child);
     let in_time = match timeout {
         None => child.handle.wait().map(Some),
@@ -149,11 +175,12 @@ pub(crate) fn run(
 /// A started vector, which several threads may want to end.
 struct Child {
     handle: Handle,
+    victim: Victim,
     killed: AtomicBool,
 }
 
 impl Child {
-    /// Kills all that was started. The only child of this process is the first one of a pid namespace: when that one is
+    /// Kills all that was started. In a box: the only child of this process is the first one of a pid namespace: when that one is
     /// dead, all others are, and this process ends by itself. So whoever waits for it knows that nothing is left.
     fn kill(&self) {
         self.killed.store(true, Ordering::Relaxed);
@@ -163,7 +190,7 @@ impl Child {
         };
         for pid in self.handle.pids() {
             let killed = first_process(pid).is_some_and(|first| kill_process(first, Signal::KILL).is_ok());
-            if !killed {
+            if !killed || self.victim == Victim::Program {
                 // It has not come that far, or this kernel does not tell: without its parent the first process dies, too.
                 // An error means that it has ended by itself.
                 let _ = self.handle.kill();

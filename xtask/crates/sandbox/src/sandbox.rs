@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{
     Cancel, Error, Layers, Outcome, Spec, Status, Support, Upper,
     mounts::{self, UpperAt},
-    process::{self, Streams},
+    process::{self, Streams, Victim},
     scratch::Scratch,
     support::{self, Mode},
     tree,
@@ -69,8 +69,8 @@ impl Sandbox {
         let read_only = mounts::prepare(&scratch, &spec, mode, place)?;
         let mut vector = Vector::begin(&spec, mode, upper, scratch.path(), &read_only);
         vector.command(mode, &spec)?;
-        let streams = Streams { stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr };
-        let ended = process::run(&vector.0, process::environment(), streams, spec.timeout, cancel)
+        let streams = Streams { stdin: spec.stdin.into(), stdout: spec.stdout, stderr: spec.stderr };
+        let ended = process::run(&vector.0, process::environment(), streams, spec.timeout, Victim::Box, cancel)
             .map_err(|error| Error::Setup(format!("running {}: {error}", vector.0[0])))?;
         if let Some(folder) = &spec.upper {
             let work = folder.join("work");

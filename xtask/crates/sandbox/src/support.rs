@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use crate::{
     Cancel, Error, Output, Root, Spec, Status, Stdin, Unsupported,
     mounts::{self, UpperAt},
-    process::{self, Streams},
+    process::{self, Streams, Victim},
     scratch::Scratch,
     vector::Vector,
 };
@@ -75,8 +75,8 @@ fn attempt(runs: &Utf8Path, mode: Mode, upper: Upper) -> Result<Result<(), Strin
     let read_only = mounts::prepare(&scratch, &spec, mode, place)?;
     let mut vector = Vector::begin(&spec, mode, upper, scratch.path(), &read_only);
     vector.nothing(mode);
-    let streams = Streams { stdin: Stdin::Null, stdout: Output::Capture, stderr: Output::Capture };
-    let ended = process::run(&vector.0, process::environment(), streams, None, &Cancel::new())
+    let streams = Streams { stdin: Stdin::Null.into(), stdout: Output::Capture, stderr: Output::Capture };
+    let ended = process::run(&vector.0, process::environment(), streams, None, Victim::Box, &Cancel::new())
         .map_err(Error::io("starting", vector.0[0].as_str()))?;
     let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
     Ok(match (scratch.is_ready(), ended.status) {

@@ -7,6 +7,7 @@
 mod expand;
 mod instruction;
 mod lines;
+mod needs;
 mod parse;
 mod run;
 mod words;
@@ -14,4 +15,5 @@ mod words;
 pub(crate) use expand::Expand;
 pub(crate) use instruction::{Arg, CommandLine, Copy, Dockerfile, Instruction, Located, Pair, copy_text, quoted_list};
 pub(crate) use lines::Heredoc;
+pub use needs::{Feature, Need, needs};
 pub(crate) use run::{Mount, MountKind, Network, Run, Sharing};

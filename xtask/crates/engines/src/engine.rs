@@ -1,0 +1,176 @@
+//! Engines that build images and keep them: Docker, Podman, buildah.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use blob::Digest;
+
+use crate::{Client, Failure};
+
+/// An engine with a client of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Docker, with BuildKit.
+    Docker,
+    /// Podman.
+    Podman,
+    /// buildah, which keeps its images where Podman does.
+    Buildah,
+}
+
+/// An image that an engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its id: the digest of its configuration.
+    pub id: Digest,
+    /// What it is called, without the host that the engine adds.
+    pub names: BTreeSet<String>,
+    /// Bytes of its files, as the engine counts and rounds them.
+    pub size: u64,
+}
+
+/// The images of an engine that were asked for, by each of their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing(BTreeMap<String, Held>);
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program())
+    }
+}
+
+impl Engine {
+    /// The name of its client.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Buildah => "buildah",
+        }
+    }
+
+    /// Its client.
+    pub fn client(self) -> Client {
+        let client = Client::new([self.program()]);
+        match self {
+            // Not every client takes it without being told, and none minds.
+            Self::Docker => client.with("DOCKER_BUILDKIT", "1"),
+            Self::Podman | Self::Buildah => client,
+        }
+    }
+
+    /// The images that have a label, or one of some names: one call.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn list(self, filter: &str) -> Result<Listing, Failure> {
+        // One of them prints a word for the repository that the others do not know, and cuts columns at blanks.
+        let format = match self {
+            Self::Docker | Self::Podman => "{{.ID}}|{{.Repository}}:{{.Tag}}|{{.Size}}",
+            Self::Buildah => "{{.ID}}|{{.Name}}:{{.Tag}}|{{.Size}}",
+        };
+        let printed = self.client().ask(&["images", "--no-trunc", "--filter", filter, "--format", format])?;
+        Ok(Listing::read(&printed))
+    }
+
+    /// The ids of all containers, working containers of builds among them; none with Docker, which takes its own away.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn containers(self) -> Result<BTreeSet<String>, Failure> {
+        let arguments: &[&str] = match self {
+            Self::Docker => return Ok(BTreeSet::new()),
+            Self::Podman => &["ps", "--all", "--external", "--quiet"],
+            Self::Buildah => &["containers", "--quiet"],
+        };
+        let printed = self.client().ask(arguments)?;
+        Ok(printed.split_whitespace().map(|id| id.chars().take(12).collect()).collect())
+    }
+
+    /// Gives an image another name.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn tag(self, image: &str, name: &str) -> Result<(), Failure> {
+        self.client().ask(&["tag", image, name]).map(drop)
+    }
+}
+
+impl Listing {
+    /// Reads lines of `id|name:tag|size`. What has no id or no name is passed over.
+    fn read(text: &str) -> Self {
+        let mut images: BTreeMap<Digest, Held> = BTreeMap::new();
+        for line in text.lines() {
+            let mut columns = line.split('|').map(str::trim);
+            let (Some(id), Some(name), size) = (columns.next(), columns.next(), columns.next()) else { continue };
+            let Some(id) = digest(id) else { continue };
+            let held = images.entry(id).or_insert_with(|| Held {
+                id,
+                names: BTreeSet::new(),
+                size: size.and_then(bytes).unwrap_or(0),
+            });
+            if !name.contains("<none>") {
+                held.names.insert(name.strip_prefix("localhost/").unwrap_or(name).to_owned());
+            }
+        }
+        let mut named = BTreeMap::new();
+        for held in images.into_values() {
+            named.extend(held.names.iter().map(|name| (name.clone(), held.clone())));
+        }
+        Self(named)
+    }
+
+    /// The image that has this name.
+    pub fn get(&self, name: &str) -> Option<&Held> {
+        self.0.get(name)
+    }
+
+    /// Adds what another listing says.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+}
+
+/// An id as clients print it: some leave the name of the algorithm out.
+pub(crate) fn digest(id: &str) -> Option<Digest> {
+    let hex = id.strip_prefix("sha256:").unwrap_or(id);
+    format!("sha256:{hex}").parse().ok()
+}
+
+/// `319MB`, `1.86 GB`: decimal units, as all clients print them.
+fn bytes(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let number: f64 = text[..end].parse().ok()?;
+    let unit = match text[end..].trim() {
+        "B" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        _ => return None,
+    };
+    Some((number * unit) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_clients_print_is_the_same_listing() {
+        let hex = "57e8237d9c9c6c61309eb4dc80a50b340150f28114aa4332a6d24672159c2ff4";
+        let docker = format!("sha256:{hex}|spark-k8s-base:1.0|319MB\nsha256:{hex}|own.invalid/base:f0|319MB\n");
+        let podman =
+            format!("sha256:{hex}|localhost/spark-k8s-base:1.0|324 MB\nsha256:{hex}|own.invalid/base:f0|324 MB");
+        let other = format!("sha256:{hex}|<none>:<none>|1.5 GB\nno line\n||\n");
+        for (printed, size) in [(docker, 319_000_000), (podman, 324_000_000)] {
+            let listing = Listing::read(&printed);
+            let held = listing.get("spark-k8s-base:1.0").unwrap();
+            assert_eq!((held.id.hex(), held.size), (hex.to_owned(), size));
+            assert_eq!(listing.get("own.invalid/base:f0"), Some(held));
+        }
+        assert_eq!(Listing::read(&other), Listing::default());
+    }
+}
