@@ -22,10 +22,7 @@ use engines::{
     build::{self, Asked, Request},
 };
 
-use crate::{
-    boxed::until_interrupted, build::Log, interrupt, report::progress::Step, session::Session,
-    stage::Stager,
-};
+use crate::{boxed::until_interrupted, build::Log, interrupt, report::progress::Step, session::Session, stage::Stager};
 
 /// The label that holds the fingerprint.
 const LABEL: &str = "io.spark-images.fingerprint";

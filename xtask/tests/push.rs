@@ -46,9 +46,7 @@ fn what_is_pushed_is_pulled_elsewhere_and_nothing_is_left_to_build() {
         there.ok(&["store", "verify"]);
         // What was recorded of sizes is what a build records.
         let record = |repository: &Repository| {
-            let text =
-                fs::read(repository.path("target/spark-images/images/.records/runtime_3.5-3.5.7.json"))
-                    .ok();
+            let text = fs::read(repository.path("target/spark-images/images/.records/runtime_3.5-3.5.7.json")).ok();
             let text = text.unwrap_or_else(|| panic!("no record of the runtime image"));
             let record: serde_json::Value = serde_json::from_slice(&text).unwrap();
             (record["size"].clone(), record["added"].clone(), record["record"].clone())

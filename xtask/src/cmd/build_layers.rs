@@ -58,7 +58,8 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
         }
         let (mut builders, mut plans) = (Vec::new(), Vec::new());
         for platform in platforms {
-            let mut builder = Builder { prepare: Some(&prepare), secrets: secrets.clone(), ..session.builder(platform)? };
+            let mut builder =
+                Builder { prepare: Some(&prepare), secrets: secrets.clone(), ..session.builder(platform)? };
             if let Some(engine) = engine {
                 builder.engine = Some(EngineBuild::open(&session, &builder.stager, engine, &images)?);
                 builder.records = Records::in_folder(session.workspace.engine(engine.program()).join("records"));

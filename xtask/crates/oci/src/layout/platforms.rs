@@ -9,8 +9,8 @@ use blob::Digest;
 
 use super::Layout;
 use crate::{
-    error::Result,
     documents::{Descriptor, Index, Platform, REF_NAME, media_type},
+    error::Result,
 };
 
 impl Layout {
