@@ -153,7 +153,7 @@ fn what_the_engine_has_is_known_by_one_question() {
         "images",
         &kept.lines().filter(|line| !line.contains("/custom:")).map(|line| format!("{line}\n")).collect::<String>(),
     );
-    engine.ok(&repository, &["build-layers", "--engine", "docker", "--plan", "--why"]).says("its bytes are gone");
+    engine.ok(&repository, &["build-layers", "--engine", "docker", "--plan", "--why"]).says("it is no longer there");
     engine.ok(&repository, &DOCKER).says("same      runtime:3.5-3.5.7");
 }
 

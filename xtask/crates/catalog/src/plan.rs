@@ -77,7 +77,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::New => write!(f, "never built here"),
-            Reason::Gone => write!(f, "it is no longer in the layout"),
+            Reason::Gone => write!(f, "it is no longer there"),
             Reason::Changed(name) => write!(f, "{name} changed"),
             Reason::Added(name) => write!(f, "{name} is new"),
             Reason::Removed(name) => write!(f, "{name} was removed"),
