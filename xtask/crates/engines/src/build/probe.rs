@@ -78,7 +78,7 @@ pub fn probe(engine: Engine, asked: &[Asked<'_>], architecture: &str) -> Result<
 /// Since when the builder of an engine understands something; nothing, if all of them do.
 ///
 /// BuildKit: <https://docs.docker.com/build/buildkit/dockerfile-release-notes/>, of which Docker 23.0 was the first to
-/// have 1.4 built in. buildah: its release notes; 1.28 was seen to refuse all three.
+/// have 1.4 built in. buildah: its release notes; 1.28 was seen to refuse `RUN --network`.
 fn since(engine: Engine, feature: Feature) -> Option<Version> {
     match (engine, feature) {
         (_, Feature::Run) => None,
