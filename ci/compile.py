@@ -223,6 +223,13 @@ def vendored(work, machine, good, custom):
     other.run("vendor", "--in", file)
     says(other.run("build-custom", "--source-dir", good, "--offline"), f"compiled  Spark {VERSION}")
     assert image(other, good)["digest"] == custom["digest"]
+    # The distribution itself is carried by a bundle: nothing is compiled then.
+    bundle, third = work / "bundle.tar", Machine(work, "bundled")
+    machine.run("--source-dir", good, "bundle", "--out", bundle, "custom", "--spark", SPARK)
+    third.run("bundle", "--in", bundle)
+    bundle.unlink()
+    output = third.run("build-layers", "--source-dir", good, "custom", "--spark", SPARK, "--offline")
+    assert "compiling" not in output and image(third, good)["digest"] == custom["digest"], output
     half = file.read_bytes()[: file.stat().st_size // 2]
     file.write_bytes(half)
     says(Machine(work, "half").run("vendor", "--in", file, expect=1), "error: reading")

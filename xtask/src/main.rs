@@ -5,6 +5,8 @@
 mod bake;
 mod boxed;
 mod build;
+mod bundle;
+mod carry;
 mod cmd;
 mod compile;
 mod engine;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => cmd::fetch::run(global, args),
         Command::Stage(args) => cmd::stage::run(global, args),
         Command::Bake(args) => cmd::bake::run(global, args),
+        Command::Bundle(args) => cmd::bundle::run(global, args),
         Command::Vendor(args) => cmd::vendor::run(global, args),
         Command::Export(args) => cmd::export::run(global, args),
         Command::Push(args) => cmd::push::run(global, args),

@@ -2,6 +2,7 @@
 
 pub(crate) mod bake;
 pub(crate) mod build_layers;
+pub(crate) mod bundle;
 pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod fetch;

@@ -42,6 +42,11 @@ pub(crate) struct HomeFile {
 }
 
 impl SparkHome {
+    /// The folder that is named by its key.
+    pub(crate) fn folder(&self) -> &Utf8Path {
+        &self.folder
+    }
+
     /// Where its files lie.
     pub(crate) fn files_folder(&self) -> Utf8PathBuf {
         self.folder.join("files")

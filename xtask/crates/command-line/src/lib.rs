@@ -95,6 +95,8 @@ pub enum Command {
     Stage(StageArgs),
     /// Build images on a BuildKit builder: another machine, or a cluster
     Bake(BakeArgs),
+    /// Carry all that builds need to a machine without a network
+    Bundle(BundleArgs),
     /// Carry all that a compile of Spark needs to a machine without a network
     Vendor(VendorArgs),
     /// Write a built image to a file or folder, for docker, podman, skopeo or crane
@@ -332,6 +334,31 @@ pub struct BakeArgs {
     /// Folder for the bake file and the contexts; without it, one below target/spark-images
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where there is a network:
+  cargo xtask bundle --out spark-images.tar             all images but those of group gpu
+  cargo xtask bundle --out runtime.tar runtime --spark 3.5.7 --platform linux/amd64,linux/arm64
+Where there is none, in a checkout of the same commit:
+  cargo xtask bundle --in spark-images.tar
+  cargo xtask build-layers --offline
+
+With `--origin source` the compiled Spark is carried, not what compiles it: `cargo xtask vendor` carries that.")]
+pub struct BundleArgs {
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+    /// File to write
+    #[arg(short, long, value_name = "FILE", required_unless_present = "input")]
+    pub out: Option<Utf8PathBuf>,
+    /// Take over what such a file holds
+    #[arg(long = "in", id = "input", value_name = "FILE", conflicts_with_all = ["out", "images", "spark", "with", "platform"])]
+    pub input: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]
