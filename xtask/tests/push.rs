@@ -326,3 +326,61 @@ fn a_layer_that_was_kept_and_damaged_is_compressed_again() {
     here.ok(&push_args(&third.host, &["base"]));
     assert_eq!(third.tag("base:1"), fake.tag("base:1"));
 }
+
+#[test]
+fn a_tag_means_every_platform_that_was_pushed_with_it() {
+    let here = Repository::new();
+    here.replace(
+        "docker/versions.toml",
+        "platforms = [\"linux/amd64\"]",
+        "platforms = [\"linux/amd64\", \"linux/arm64\"]",
+    );
+    // An image that differs between them, and others on top of it.
+    let both = ["--platform", "linux/amd64,linux/arm64"];
+    here.ok(&["build-layers", both[0], both[1]]);
+    let fake = Fake::start(Skills::default());
+    let pushed = json(&here.ok(&push_args(&fake.host, &[both[0], both[1], "--json"])));
+    let images = pushed["images"].as_array().unwrap();
+    assert_eq!(images.len(), 6);
+    let of = |name: &str, platform: &str| {
+        let is = |image: &&serde_json::Value| {
+            image["platform"] == platform && image["repository"].as_str().unwrap().ends_with(&format!("/{name}"))
+        };
+        images.iter().find(is).unwrap()["digest"].as_str().unwrap().to_owned()
+    };
+    for (name, tags) in [("base", &["1"][..]), ("custom", &["3.5.7"]), ("runtime", &["3.5-3.5.7", "3.5"])] {
+        for tag in tags {
+            let digest = fake.tag(&format!("{name}:{tag}")).unwrap();
+            let (_, bytes) = fake.state().manifests[&format!("{name}/{digest}")].clone();
+            let index: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(index["mediaType"], "application/vnd.oci.image.index.v1+json");
+            let listed: Vec<(String, String)> = index["manifests"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| {
+                    let platform = &one["platform"];
+                    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+                    (format!("{}/{}", text(&platform["os"]), text(&platform["architecture"])), text(&one["digest"]))
+                })
+                .collect();
+            let expected = ["linux/amd64", "linux/arm64"].map(|platform| (platform.to_owned(), of(name, platform)));
+            assert_eq!(listed, expected);
+            for (_, digest) in listed {
+                assert!(fake.state().manifests.contains_key(&format!("{name}/{digest}")));
+            }
+        }
+    }
+    // A second push only asks; one of a single platform moves the tags to it.
+    fake.asked();
+    here.ok(&push_args(&fake.host, &both)).says("unchanged");
+    assert!(fake.asked().iter().all(|line| line.starts_with("HEAD ")));
+    let there = here.elsewhere();
+    fs::copy(here.path("docker/versions.toml"), there.path("docker/versions.toml")).unwrap();
+    fs::copy(here.path("docker/versions.lock"), there.path("docker/versions.lock")).unwrap();
+    there.ok(&["pull", &fake.host, both[0], both[1]]);
+    let again = there.ok(&["build-layers", "--offline", "--json", both[0], both[1]]);
+    assert!(!again.stdout.contains("\"built\""), "{}", again.stdout);
+    here.ok(&push_args(&fake.host, &["base", "--platform", "linux/arm64"])).says("tagged");
+    assert_eq!(fake.tag("base:1").unwrap().to_string(), of("base", "linux/arm64"));
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use assemble::Layout;
 use catalog::{ImageRef, Selection};
 use compress::Kept;
@@ -28,9 +28,9 @@ pub(crate) fn run(global: &Global, args: &PushArgs) -> Result<ExitCode> {
         true => selection.with_parents(&catalog)?,
         false => selection.chosen(&catalog)?,
     };
-    let platform = crate::images::one_platform(&catalog, args.platform.as_ref())?;
+    let platforms = catalog.table.platforms(&args.platforms.platform).map_err(Error::msg)?;
     let chosen =
-        Chosen::new(&workspace, &catalog, &images, platform, &args.tag, |image| named.contains(&image.reference))?;
+        Chosen::new(&workspace, &catalog, &images, &platforms, &args.tag, |image| named.contains(&image.reference))?;
     chosen.check(
         &workspace,
         &Conditions {

@@ -36,6 +36,8 @@ pub(crate) struct Item<'c> {
     pub(crate) fingerprint: Digest,
     /// The names that it gets.
     pub(crate) tags: Vec<String>,
+    /// The same image for further platforms, by its place among the items: the names mean an index of all of them then.
+    pub(crate) others: Vec<usize>,
     /// What messages and reports call it.
     pub(crate) label: String,
     /// Repositories that may have its layers already: those of the images below it.
@@ -73,16 +75,17 @@ impl<'c> Chosen<'c> {
         workspace: &Workspace,
         catalog: &'c Catalog,
         images: &[&'c Image],
-        platform: Platform,
+        platforms: &[Platform],
         tags: &[String],
         named: impl Fn(&Image) -> bool,
     ) -> Result<Self> {
         let Ok(layout) = Layout::open(workspace.layout()) else {
             bail!("nothing is built\nto build: cargo xtask build-layers");
         };
-        let records = Records::of(&layout, platform);
-        let (mut items, mut missing) = (Vec::new(), Vec::new());
-        for &image in images {
+        let (mut items, mut missing) = (Vec::<Item<'_>>::new(), Vec::new());
+        let all = images.iter().flat_map(|&image| platforms.iter().map(move |&platform| (image, platform)));
+        for (image, platform) in all {
+            let records = Records::of(&layout, platform);
             let name = image.reference.to_string();
             let built = layout.lookup_for(&name, &oci(platform))?.and_then(|found| Some((found, records.get(image)?)));
             let Some((found, built)) = built.filter(|(found, built)| found.digest == built.record.manifest) else {
@@ -91,7 +94,15 @@ impl<'c> Chosen<'c> {
             };
             let manifest = layout.manifest(&found)?;
             let config = layout.config(&manifest)?;
-            let tags = if named(image) { tags_of(image, tags)? } else { Vec::new() };
+            let place = items.len();
+            let tags = match items.iter_mut().find(|item| item.image.reference == image.reference) {
+                Some(first) if named(image) => {
+                    first.others.push(place);
+                    Vec::new()
+                }
+                None if named(image) => tags_of(image, tags)?,
+                _ => Vec::new(),
+            };
             let fingerprint = built.record.inputs.fingerprint();
             let neighbours = neighbours(&layout, catalog, image, platform)?;
             items.push(Item {
@@ -101,6 +112,7 @@ impl<'c> Chosen<'c> {
                 config,
                 fingerprint,
                 tags,
+                others: Vec::new(),
                 label: label(catalog, platform, image),
                 neighbours,
             });

@@ -1,12 +1,14 @@
-//! What a registry stores of an image: the layout's own manifest with compressed layers.
+//! What a registry stores of an image: the layout's own manifest with compressed layers, and an index of those of several
+//! platforms.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use assemble::oci::{Descriptor, Manifest, media_type};
+use assemble::oci::{Descriptor, Index, Platform, media_type};
 use blob::Digest;
 use compress::{Form, Packed};
 use distribution::Blob;
+use serde::Serialize;
 use store::Silent;
 
 use super::{Item, Push, fingerprint_tag};
@@ -19,6 +21,7 @@ pub(crate) const MANIFEST_DIGEST: &str = "io.spark-images.manifest";
 /// A manifest as it is pushed.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
+    pub(super) media_type: &'static str,
     pub(super) bytes: Vec<u8>,
     pub(super) digest: Digest,
 }
@@ -47,9 +50,37 @@ impl Push<'_> {
         if self.form != Form::Plain {
             manifest.annotations.insert(MANIFEST_DIGEST.to_owned(), item.found.digest.to_string());
         }
-        let bytes = bytes(&manifest)?;
-        let digest = Digest::of(&bytes);
-        Some(Written { bytes, digest })
+        Written::new(MANIFEST, &manifest)
+    }
+
+    /// What the names of each item mean: its manifest, or an index of it and those for further platforms. Nothing while one
+    /// of them is not known.
+    pub(super) fn named(&self, items: &[Item<'_>], manifests: &[Option<Written>]) -> Vec<Option<Written>> {
+        let descriptor = |index: usize| {
+            let (manifest, config) = (manifests[index].as_ref()?, &items[index].config);
+            let mut descriptor = Descriptor::new(MANIFEST, manifest.digest, manifest.bytes.len() as u64);
+            descriptor.platform = Some(Platform {
+                os: config.os.clone(),
+                architecture: config.architecture.clone(),
+                variant: config.variant.clone(),
+            });
+            Some(descriptor)
+        };
+        let named = |index: usize| match items[index].others.as_slice() {
+            [] => manifests[index].clone(),
+            others => {
+                let members = std::iter::once(&index).chain(others).map(|&index| descriptor(index));
+                Written::new(media_type::INDEX, &Index::new(members.collect::<Option<_>>()?))
+            }
+        };
+        (0..items.len()).map(named).collect()
+    }
+
+    /// Stores the index of an item's platforms, whose manifests must be there.
+    pub(super) fn put_index(&self, item: &Item<'_>, index: &Written) -> Result<()> {
+        let repository = self.repository(item);
+        let doing = || format!("pushing the index of {} to {}", item.image.reference, repository.full_name());
+        repository.put(&index.digest.to_string(), index.media_type, &index.bytes).with_context(doing)
     }
 
     /// Stores an image's configuration and its manifest. Its layers must be there.
@@ -75,8 +106,11 @@ impl Push<'_> {
     }
 }
 
-/// The bytes of a document; the same document gives the same bytes.
-fn bytes(manifest: &Manifest) -> Option<Vec<u8>> {
-    // A manifest holds nothing that JSON does not.
-    serde_json::to_vec(manifest).ok()
+impl Written {
+    fn new(media_type: &'static str, document: &impl Serialize) -> Option<Self> {
+        // These documents hold nothing that JSON does not; the same one gives the same bytes.
+        let bytes = serde_json::to_vec(document).ok()?;
+        let digest = Digest::of(&bytes);
+        Some(Self { media_type, bytes, digest })
+    }
 }

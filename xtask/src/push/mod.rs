@@ -24,6 +24,7 @@ use crate::{
 };
 
 pub(crate) use chosen::{Chosen, Conditions, Item, fingerprint_tag};
+use manifests::Written;
 pub(crate) use manifests::{MANIFEST, MANIFEST_DIGEST};
 pub(crate) use report::{json, print};
 
@@ -53,6 +54,8 @@ pub(crate) struct Push<'a> {
 pub(crate) struct Pushed {
     /// Digest of the manifest in the registry; unknown in a dry run whose layers were never compressed.
     pub(crate) digest: Option<blob::Digest>,
+    /// Digest of what the tags mean: the manifest, or an index of those for several platforms.
+    pub(crate) named: Option<blob::Digest>,
     /// Whether the registry had it before.
     pub(crate) was_there: bool,
     /// Tags, and what they meant before.
@@ -85,9 +88,16 @@ impl Push<'_> {
         // What tags mean now is asked first, and noted before one is moved.
         let before = self.each(items, |item| self.tags_before(item))?;
         let mut manifests: Vec<_> = items.iter().map(|item| self.known_manifest(item)).collect();
+        let tagged = |named: &[Option<Written>], index: usize| {
+            let digest = named[index].as_ref().map(|named| named.digest);
+            digest.is_some() && before[index].iter().any(|tag| tag.before == digest)
+        };
+        let mut named = self.named(items, &manifests);
         let there = self.each(&indexed(items), |(index, _)| match &manifests[*index] {
             Some(manifest) => {
-                let tagged = before[*index].iter().any(|tag| tag.before == Some(manifest.digest));
+                // What a tag means is whole: a registry takes an index after its manifests, and these after their layers.
+                let tagged = (0..items.len())
+                    .any(|first| (first == *index || items[first].others.contains(index)) && tagged(&named, first));
                 Ok(tagged || self.repository(&items[*index]).find(&manifest.digest.to_string())?.is_some())
             }
             None => Ok(false),
@@ -108,14 +118,20 @@ impl Push<'_> {
                 }
                 self.name_fingerprint(item, manifest)
             })?;
-            self.move_tags(items, &manifests, &before)?;
+            named = self.named(items, &manifests);
+            let indexes =
+                indexed(items).into_iter().filter(|(at, item)| !item.others.is_empty() && !tagged(&named, *at));
+            self.each(&indexes.collect::<Vec<_>>(), |(at, item)| {
+                named[*at].as_ref().map_or(Ok(()), |index| self.put_index(item, index))
+            })?;
+            self.move_tags(items, &named, &before)?;
         }
-        let images = manifests.into_iter().zip(before).zip(there);
-        let images = images.map(|((manifest, tags), was_there)| Pushed {
-            digest: manifest.map(|manifest| manifest.digest),
-            was_there,
-            tags,
+        let digests = manifests.iter().zip(&named).map(|(manifest, named)| {
+            let digest = |written: &Option<Written>| written.as_ref().map(|written| written.digest);
+            (digest(manifest), digest(named))
         });
+        let images = digests.zip(before).zip(there);
+        let images = images.map(|(((digest, named), tags), was_there)| Pushed { digest, named, was_there, tags });
         Ok(Done { images: images.collect(), traffic, seconds: begin.elapsed().as_secs_f64() })
     }
 

@@ -10,7 +10,7 @@ pub(crate) fn print(push: &Push<'_>, items: &[Item<'_>], done: &Done) {
     let row = |(item, pushed): (&Item<'_>, &super::Pushed)| {
         let repository = push.registry.repository(&item.image.reference.name);
         let digest = pushed.digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
-        let moved = pushed.tags.iter().filter(|tag| tag.before != pushed.digest || pushed.digest.is_none());
+        let moved = pushed.tags.iter().filter(|tag| tag.before != pushed.named || pushed.named.is_none());
         let moved: Vec<&str> = moved.map(|tag| tag.name.as_str()).collect();
         let state = match (pushed.was_there, push.dry_run) {
             (true, _) if moved.is_empty() => "unchanged",
@@ -20,10 +20,11 @@ pub(crate) fn print(push: &Push<'_>, items: &[Item<'_>], done: &Done) {
             (false, false) => "pushed",
         };
         let tags: Vec<&str> = pushed.tags.iter().map(|tag| tag.name.as_str()).collect();
-        vec![state.to_owned(), repository.full_name(), tags.join(", "), digest]
+        let platform = &item.config.architecture;
+        vec![state.to_owned(), repository.full_name(), tags.join(", "), platform.clone(), digest]
     };
     let rows: Vec<Vec<String>> = items.iter().zip(&done.images).map(row).collect();
-    print!("{}", table(&["STATE", "REPOSITORY", "TAGS", "DIGEST"], &rows, &[]));
+    print!("{}", table(&["STATE", "REPOSITORY", "TAGS", "FOR", "DIGEST"], &rows, &[]));
     let traffic = &done.traffic;
     let elapsed = duration(std::time::Duration::from_secs_f64(done.seconds));
     if push.dry_run {
@@ -54,7 +55,9 @@ pub(crate) fn json(push: &Push<'_>, items: &[Item<'_>], done: &Done) -> serde_js
         json!({
             "image": item.name(),
             "repository": repository,
+            "platform": format!("{}/{}", item.config.os, item.config.architecture),
             "digest": pushed.digest,
+            "tags_mean": pushed.named,
             "reference": pushed.digest.map(|digest| format!("{repository}@{digest}")),
             "built": item.found.digest,
             "fingerprint": item.fingerprint,

@@ -13,7 +13,7 @@ use blob::Digest;
 use distribution::{Document, Repository};
 use serde_json::json;
 
-use super::{Item, MANIFEST, Push, Tag, manifests::Written};
+use super::{Item, Push, Tag, manifests::Written};
 use crate::schedule::{self, Outcome};
 
 /// A tag that has to move.
@@ -27,18 +27,13 @@ struct Move<'a> {
 }
 
 impl Push<'_> {
-    /// Moves the tags of all images. If one cannot be moved, those that were moved are put back.
+    /// Moves the tags of all images to what they shall mean, `named`. If one cannot be moved, those that were moved are put back.
     ///
     /// Ctrl-C stops it between two tags, and what was moved is put back then too: these requests go through a client that
     /// it does not reach.
-    pub(super) fn move_tags(
-        &self,
-        items: &[Item<'_>],
-        manifests: &[Option<Written>],
-        before: &[Vec<Tag>],
-    ) -> Result<()> {
+    pub(super) fn move_tags(&self, items: &[Item<'_>], named: &[Option<Written>], before: &[Vec<Tag>]) -> Result<()> {
         let mut moves = Vec::new();
-        for ((item, manifest), tags) in items.iter().zip(manifests).zip(before) {
+        for ((item, manifest), tags) in items.iter().zip(named).zip(before) {
             let Some(manifest) = manifest else { continue };
             for tag in tags.iter().filter(|tag| tag.before != Some(manifest.digest)) {
                 let repository = self.unstoppable.repository(&item.image.reference.name);
@@ -64,7 +59,7 @@ impl Push<'_> {
             }
             begun.lock().unwrap_or_else(PoisonError::into_inner).push(index);
             let Move { repository, tag, manifest, .. } = &moves[index];
-            let moved = repository.put(tag, MANIFEST, &manifest.bytes);
+            let moved = repository.put(tag, manifest.media_type, &manifest.bytes);
             if moved.is_err() {
                 // Nothing else may start: the whole set goes back.
                 stop.store(true, Ordering::Relaxed);

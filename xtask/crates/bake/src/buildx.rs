@@ -166,10 +166,11 @@ impl Buildx {
                 break output.clone();
             }
             if stop.load(Ordering::Relaxed) && !std::mem::replace(&mut told, true) {
-                // It tells its builder to stop; killed it would leave the build running there. A terminal has told it too.
+                // It tells its builder to stop; killed it would leave the build running there. Not SIGINT, which a shell has its
+                // background jobs ignore.
                 for pid in handle.pids().into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
                     // One that has ended meanwhile is what was wanted.
-                    let _ = kill_process(pid, Signal::INT);
+                    let _ = kill_process(pid, Signal::TERM);
                 }
             }
         };

@@ -484,6 +484,7 @@ Examples:
   cargo xtask push registry.example/team                            every image that needs no GPU
   cargo xtask push registry.example/team runtime --spark 3.5.7      the runtime images of one version
   cargo xtask push registry.example/team --tag '{tag}' --tag '{tag}-r42' --require-smoke smoke.json
+  cargo xtask push registry.example/team --platform linux/amd64,linux/arm64   tags mean both, as an image index
   cargo xtask push localhost:5000 --allow-release --allow-dirty     try it with a registry on this machine")]
 pub struct PushArgs {
     /// The registry, and the path below which each image has its repository. Asked without TLS if it is this machine
@@ -492,9 +493,8 @@ pub struct PushArgs {
     pub registry: String,
     #[command(flatten)]
     pub select: Select,
-    /// What the images are for, where that is not this machine's own platform
-    #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    #[command(flatten)]
+    pub platforms: Platforms,
     /// Tag in place of the image's own; `{tag}` in it stands for each of those. Repeat it for more
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<String>,

@@ -121,7 +121,7 @@ fn a_build_that_fails_says_its_exit_code_and_no_earlier_result_counts() {
 
 #[test]
 fn an_interrupted_build_is_told_to_stop_and_waited_for() {
-    let played = Played::new("trap 'echo stopped > said; kill $!; exit 1' INT\ncat never & echo ready > ready\nwait");
+    let played = Played::new("trap 'echo stopped > said; kill $!; exit 1' TERM\ncat never & echo ready > ready\nwait");
     for pipe in ["ready", "never"] {
         let (path, kind) = (played.folder().join(pipe), rustix::fs::FileType::Fifo);
         rustix::fs::mknodat(rustix::fs::CWD, path.as_str(), kind, rustix::fs::Mode::RWXU, 0).unwrap();
