@@ -1,11 +1,12 @@
 //! The images of a plan as a bake file, and the folder that buildx reads: a Dockerfile and a context for each image.
 
-use std::{collections::BTreeMap, fmt, fs, str::FromStr};
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result, bail};
 use bake::{File, Output, Target, target_name};
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Image, ImageRef};
+use distribution::Address;
 
 use crate::{
     report::progress::Board,
@@ -19,48 +20,17 @@ pub(crate) const FILE: &str = "docker-bake.json";
 const CONTEXT: &str = "context";
 const STAGED: &str = "staged";
 
-/// A registry, with a path in it or without: `registry.example.com/spark`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Prefix(String);
-
-impl FromStr for Prefix {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let mut parts = text.split('/');
-        let host = parts.next().unwrap_or_default();
-        let allowed = |char: char| char.is_ascii_alphanumeric() || ".-:[]".contains(char);
-        if !host.chars().all(allowed) || !(host.contains(['.', ':']) || host == "localhost") {
-            bail!("`{text}` names no registry: write its host first, registry.example.com/spark or localhost:5000");
-        }
-        let allowed = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "._-".contains(char);
-        let is_name = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(allowed);
-        if let Some(wrong) = parts.find(|part| !is_name(part)) {
-            bail!(
-                "`{wrong}` in `{text}` cannot be in the path of a registry: use small letters, digits, `.`, `_` and `-`"
-            );
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// What is to become of the images.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
     /// Where they are pushed.
-    pub(crate) push: Option<Prefix>,
+    pub(crate) push: Option<Address>,
     /// Whether this machine's Docker gets them.
     pub(crate) load: bool,
     /// The folder that gets them as archives.
     pub(crate) archives: Option<Utf8PathBuf>,
     /// Where layers are kept between builders.
-    pub(crate) cache: Option<Prefix>,
+    pub(crate) cache: Option<Address>,
     /// Secrets, as buildx wants to be told.
     pub(crate) secrets: Vec<String>,
 }
@@ -121,7 +91,7 @@ fn target(stager: &Stager<'_>, image: &Image, wish: &Wish) -> Result<Target> {
     let mut labels = stager.labels(image);
     labels.extend(stager.compile_labels(image)?);
     let cache =
-        |prefix: &Prefix| format!("type=registry,ref={prefix}/{}:cache-{}", image.reference.name, image.reference.tag);
+        |prefix: &Address| format!("type=registry,ref={prefix}/{}:cache-{}", image.reference.name, image.reference.tag);
     let cache: Vec<String> = wish.cache.iter().map(cache).collect();
     Ok(Target {
         context: format!("{name}/{CONTEXT}"),
@@ -192,28 +162,4 @@ fn stage_one(stager: &Stager<'_>, image: &Image, folder: &Utf8Path, board: &Boar
     blob::write(&staged, identity.as_bytes()).with_context(|| format!("writing {staged}"))?;
     step.end("staged");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_registry_is_named_by_its_host() {
-        for right in
-            ["registry.example.com", "localhost:5000/team/spark", "127.0.0.1:5000", "[::1]:5000/x", "localhost/a.b_c-d"]
-        {
-            assert!(right.parse::<Prefix>().is_ok(), "{right}");
-        }
-        for wrong in [
-            "",
-            "team/spark",
-            "https://registry.example.com",
-            "registry.example.com/",
-            "r.example.com/Team",
-            "r.example.com/-x",
-        ] {
-            assert!(wrong.parse::<Prefix>().is_err(), "{wrong}");
-        }
-    }
 }
