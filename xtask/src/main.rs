@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         Command::BuildLayers(args) => cmd::build_layers::run(global, args),
         Command::BuildCustom(args) => cmd::build_layers::custom(global, args),
         Command::Plan(args) => cmd::plan::run(global, args),
+        Command::Graph(args) => cmd::graph::run(global, args),
+        Command::Why(args) => cmd::graph::why(global, args),
         Command::List(args) => cmd::list::run(global, args),
         Command::Lock(args) => cmd::lock::run(global, args),
         Command::Fetch(args) => cmd::fetch::run(global, args),

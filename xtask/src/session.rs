@@ -196,8 +196,8 @@ impl Session {
         Ok(())
     }
 
-    /// Brings what these images, each for its platform, need into the store. Debian packages that their archive has replaced are locked anew,
-    /// where the lock may be written: then the session must be opened again, and this returns true.
+    /// Brings what these images, each for its platform, need into the store. Debian packages that their archive has replaced
+    /// are locked anew, where the lock may be written: then the session must be opened again, and this returns true.
     pub(crate) fn fetch(&self, images: &[(Platform, &Image)]) -> Result<bool> {
         let needed = fetch::needed(&self.locked, images);
         let gone = fetch::ensure(&self.workspace, &self.machine, &needed, &self.board)?;

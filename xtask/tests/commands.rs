@@ -334,3 +334,44 @@ fn a_log_that_cannot_be_written_hides_no_error() {
     repository.write("docker/runtime/Dockerfile", "ARG PARENT\nFROM ${PARENT}\nCOPY rootfs/run /other\n");
     repository.run(&["build-layers"]).says("build-runtime_3.5-3.5.7.log");
 }
+
+#[test]
+fn a_graph_shows_what_would_happen_and_why_it_would() {
+    let repository = Repository::new();
+    repository.ok(&["build-layers"]);
+    repository
+        .ok(&["why", "runtime"])
+        .says("cached  runtime:3.5-3.5.7\n  it is made of what it would be made of now\n");
+    repository.write("docker/base/rootfs/etc/base.conf", "\"other\"");
+    assert_eq!(
+        repository.ok(&["why", "runtime"]).stdout,
+        "build  runtime:3.5-3.5.7\n  docker/base/rootfs/etc/base.conf changed\n    of base:1\n    -> custom:3.5.7\n    -> runtime:3.5-3.5.7\n"
+    );
+    assert_eq!(
+        repository.ok(&["graph"]).stdout.lines().take(6).collect::<Vec<_>>(),
+        [
+            "graph LR",
+            "  n0[\"base:1<br>docker/base/rootfs/etc/base.conf changed\"]:::build",
+            "  n1[\"custom:3.5.7<br>base:1 is built\"]:::build",
+            "  n2[\"runtime:3.5-3.5.7<br>custom:3.5.7 is built\"]:::build",
+            "  n0 --> n1",
+            "  n1 --> n2",
+        ]
+    );
+    let dot = repository.ok(&["graph", "--format", "dot"]).stdout;
+    assert!(dot.contains("  \"base:1\" -> \"custom:3.5.7\"\n") && dot.ends_with("}\n"), "{dot}");
+    let graph: serde_json::Value =
+        serde_json::from_str(&repository.ok(&["graph", "--format", "json", "custom"]).stdout).unwrap();
+    assert_eq!(graph["edges"], serde_json::json!([{ "from": "base:1", "to": "custom:3.5.7" }]));
+    assert_eq!(graph["nodes"][0]["state"], "build");
+}
+
+#[test]
+fn a_blocked_image_says_what_is_missing_and_where_from() {
+    let repository = Repository::new();
+    repository.registry.files.remove(LIBRARY);
+    repository.run(&["lock"]);
+    let run = repository.ok(&["why", "runtime"]);
+    run.says("blocked  runtime:3.5-3.5.7\n  maven:org.example:library:1.0: none of the registries");
+    run.says("    of custom:3.5.7\n    -> runtime:3.5-3.5.7\n");
+}

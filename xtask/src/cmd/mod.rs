@@ -6,6 +6,7 @@ pub(crate) mod bundle;
 pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod fetch;
+pub(crate) mod graph;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod lock;

@@ -85,6 +85,10 @@ pub enum Command {
     BuildCustom(BuildCustom),
     /// Show what would be built, and why
     Plan(PlanArgs),
+    /// Draw the images and what would happen to them
+    Graph(GraphArgs),
+    /// Say why one image would be built: each root cause, and the way from there
+    Why(WhyArgs),
     /// List the images of the table and what is built of them
     List(ListArgs),
     /// Find the bytes for the version table and write docker/versions.lock
@@ -249,6 +253,41 @@ pub struct PlanArgs {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For Markdown files: GitHub and GitLab draw it
+    Mermaid,
+    /// For Graphviz: `cargo xtask graph --format dot | dot -Tsvg`
+    Dot,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    #[command(flatten)]
+    pub select: Select,
+    /// What the images are for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+    /// In which language
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "mermaid")]
+    pub format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The image
+    pub image: String,
+    /// What the image is for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub origin: OriginArgs,
 }
 
 #[derive(Debug, Args)]

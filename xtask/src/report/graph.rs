@@ -1,0 +1,157 @@
+//! A plan as a graph: its images, each made from its parents, and what happens to them.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use catalog::{Decision, ImageRef, Plan, Planned};
+use serde_json::{Value, json};
+
+/// State, colour of the box, colour of its border.
+const STATES: [(&str, &str, &str); 3] =
+    [("cached", "#dcfce7", "#15803d"), ("build", "#fef3c7", "#b45309"), ("blocked", "#fee2e2", "#b91c1c")];
+
+/// One image of a graph.
+struct Node<'a> {
+    image: &'a ImageRef,
+    state: &'static str,
+    /// Why it is built or blocked.
+    reasons: Vec<String>,
+    /// Places of its parents in the graph.
+    parents: Vec<usize>,
+}
+
+fn nodes<'a>(plan: &'a Plan<'a>) -> Vec<Node<'a>> {
+    let places: BTreeMap<&ImageRef, usize> =
+        plan.images.iter().enumerate().map(|(place, planned)| (&planned.image.reference, place)).collect();
+    let node = |planned: &'a Planned<'a>| {
+        let (state, reasons) = match &planned.decision {
+            Decision::Cached(_) => ("cached", Vec::new()),
+            Decision::Build(reasons) => ("build", reasons.iter().map(ToString::to_string).collect()),
+            Decision::Blocked(reasons) => ("blocked", reasons.clone()),
+        };
+        let mut parents: Vec<usize> =
+            planned.image.parents.values().filter_map(|parent| places.get(parent).copied()).collect();
+        parents.sort_unstable();
+        parents.dedup();
+        Node { image: &planned.image.reference, state, reasons, parents }
+    };
+    plan.images.iter().map(node).collect()
+}
+
+impl Node<'_> {
+    /// What stands in its box, one text for each line.
+    fn lines(&self) -> Vec<String> {
+        let first = self.reasons.first().cloned();
+        let more = self.reasons.len().checked_sub(1).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+        [self.image.to_string()].into_iter().chain(first).chain(more).collect()
+    }
+}
+
+/// In Mermaid's language: <https://mermaid.js.org/syntax/flowchart.html>.
+pub(crate) fn mermaid(plan: &Plan<'_>) -> String {
+    let escape = |text: &String| text.replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
+    let nodes = nodes(plan);
+    let mut out = String::from("graph LR\n");
+    for (place, node) in nodes.iter().enumerate() {
+        let label: Vec<String> = node.lines().iter().map(escape).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  n{place}[\"{}\"]:::{}", label.join("<br>"), node.state);
+    }
+    for (place, node) in nodes.iter().enumerate() {
+        for parent in &node.parents {
+            let _ = writeln!(out, "  n{parent} --> n{place}");
+        }
+    }
+    for (state, fill, stroke) in STATES {
+        let _ = writeln!(out, "  classDef {state} fill:{fill},stroke:{stroke},color:#111");
+    }
+    out
+}
+
+/// In Graphviz' language: <https://graphviz.org/doc/info/lang.html>.
+pub(crate) fn dot(plan: &Plan<'_>) -> String {
+    let escape = |text: &String| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let nodes = nodes(plan);
+    let mut out = String::from("digraph images {\n  rankdir=LR\n  node [shape=box, style=filled]\n");
+    for node in &nodes {
+        let label: Vec<String> = node.lines().iter().map(escape).collect();
+        let (fill, stroke) = STATES
+            .iter()
+            .find(|(state, ..)| *state == node.state)
+            .map_or(("white", "black"), |(_, fill, stroke)| (fill, stroke));
+        let label = label.join("\\n");
+        let _ = writeln!(out, "  \"{}\" [label=\"{label}\", fillcolor=\"{fill}\", color=\"{stroke}\"]", node.image);
+    }
+    for node in &nodes {
+        for parent in &node.parents {
+            let _ = writeln!(out, "  \"{}\" -> \"{}\"", nodes[*parent].image, node.image);
+        }
+    }
+    out + "}\n"
+}
+
+/// For programs: `nodes` (parents first) and `edges` (from a parent to what is made from it).
+pub(crate) fn json(plan: &Plan<'_>) -> Value {
+    let nodes = nodes(plan);
+    let edge = |node: &Node<'_>| -> Vec<Value> {
+        let parents = node.parents.iter();
+        parents
+            .map(|parent| json!({ "from": nodes[*parent].image.to_string(), "to": node.image.to_string() }))
+            .collect()
+    };
+    json!({
+        "version": 1,
+        "platform": plan.platform.to_string(),
+        "nodes": nodes.iter().map(|node| {
+            json!({ "image": node.image.to_string(), "state": node.state, "reasons": node.reasons })
+        }).collect::<Vec<_>>(),
+        "edges": nodes.iter().flat_map(edge).collect::<Vec<_>>(),
+    })
+}
+
+/// Why the last image of a plan is built or blocked: each root cause, and the way from there to the image.
+pub(crate) fn why(plan: &Plan<'_>) -> String {
+    let nodes = nodes(plan);
+    let Some(target) = nodes.len().checked_sub(1) else { return String::new() };
+    let mut out = format!("{}  {}\n", nodes[target].state, nodes[target].image);
+    // The next image on the shortest way to the target, by image.
+    let mut next: BTreeMap<usize, Option<usize>> = BTreeMap::from([(target, None)]);
+    let mut front = vec![target];
+    while !front.is_empty() {
+        let mut further = Vec::new();
+        for place in front {
+            for &parent in nodes[place].parents.iter().filter(|&&parent| nodes[parent].state == nodes[target].state) {
+                next.entry(parent).or_insert_with(|| {
+                    further.push(parent);
+                    Some(place)
+                });
+            }
+        }
+        front = further;
+    }
+    let passed_on = |node: &Node<'_>, reason: &str| {
+        node.parents.iter().any(|parent| {
+            let parent = nodes[*parent].image;
+            reason == format!("{parent} is built") || reason == format!("{parent} is blocked")
+        })
+    };
+    for (place, node) in nodes.iter().enumerate().filter(|(place, _)| next.contains_key(place)) {
+        let roots: Vec<&String> = node.reasons.iter().filter(|reason| !passed_on(node, reason)).collect();
+        if roots.is_empty() {
+            continue;
+        }
+        for root in roots {
+            let _ = writeln!(out, "  {root}");
+        }
+        let mut way = Some(place);
+        let mut arrow = "of";
+        while let Some(place) = way {
+            let _ = writeln!(out, "    {arrow} {}", nodes[place].image);
+            arrow = "->";
+            way = next.get(&place).copied().flatten();
+        }
+    }
+    if nodes[target].state == "cached" {
+        out.push_str("  it is made of what it would be made of now\n");
+    }
+    out
+}
