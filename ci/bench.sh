@@ -56,12 +56,14 @@ decompress() {
 import tomllib, sys
 store = sys.argv[1]
 lock = tomllib.load(open("docker/versions.lock", "rb"))
-gpu = {m for s in lock["set"] if "gpu" in s["name"] for m in s["members"]}
-rest = {m for s in lock["set"] if "gpu" not in s["name"] for m in s["members"]}
+# What no image of a plain build holds: the group gpu, what compiles, other processors.
+other = lambda name: any(word in name for word in ("gpu", "builder", "linux/"))
+left_out = {m for s in lock["set"] if other(s["name"]) for m in s["members"]}
+rest = {m for s in lock["set"] if not other(s["name"]) for m in s["members"]}
 for a in lock["artifact"]:
     hex = a["sha256"].split(":")[1]
     path = f"{store}/artifacts/{hex[:2]}/{hex}"
-    if a["id"] in gpu - rest:
+    if a["id"] in left_out - rest:
         continue
     if a["id"].startswith("deb:"):
         print(f"ar p {path} data.tar.xz | xz -dc > /dev/null")

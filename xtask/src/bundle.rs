@@ -4,8 +4,9 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io,
+    os::unix::fs::PermissionsExt as _,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -59,7 +60,7 @@ pub(crate) fn write(session: &Session, images: &[(Platform, &Image)], file: &Utf
     Ok(carried)
 }
 
-/// Adds every file below `folder`, sorted. A kept Spark home has no links, and its manifest says what is executable.
+/// Adds every file below `folder`, sorted. A kept Spark home has no links.
 fn add_folder(writer: &mut Writer<'_>, name: &str, folder: &Utf8Path) -> Result<()> {
     let reading = || format!("reading {folder}");
     let mut entries =
@@ -89,14 +90,16 @@ pub(crate) fn take(session: &Session, file: &Utf8Path) -> Result<Carried> {
     let step = session.board.step(file.as_str(), "reading");
     let mut found = BTreeSet::new();
     let prefix = format!("{SPARK_HOMES}/");
-    let carried = carry::read(session, file, "bundle", &[&prefix], |name, bytes| {
+    let carried = carry::read(session, file, "bundle", &[&prefix], |name, executable, bytes| {
         let below = name.strip_prefix(&prefix).unwrap_or(name);
         let key = below.split('/').next().unwrap_or_default();
         key.parse::<Digest>().context("a Spark home is named by a digest")?;
         found.insert(key.to_owned());
         let path = pending.join(below);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        io::copy(bytes, &mut File::create_new(&path)?)?;
+        let mut file = File::create_new(&path)?;
+        io::copy(bytes, &mut file)?;
+        file.set_permissions(Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
         Ok(())
     });
     let carried = carried.with_context(|| format!("reading {file}"))?;

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write as _},
+    os::unix::fs::PermissionsExt as _,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -55,7 +56,8 @@ impl<'a> Writer<'a> {
         }
         let mut add = || -> io::Result<(Digest, u64)> {
             let file = File::open(path)?;
-            let mut header = header(file.metadata()?.len());
+            let meta = file.metadata()?;
+            let mut header = header(meta.len(), meta.permissions().mode() & 0o100 != 0);
             let mut hashed = HashingReader::new(BufReader::with_capacity(256 * 1024, file));
             self.tar.append_data(&mut header, name, &mut hashed)?;
             Ok(hashed.finish())
@@ -84,7 +86,7 @@ impl<'a> Writer<'a> {
     /// Writes the manifest; the file gets its name.
     pub(crate) fn finish(self, file: &Utf8Path) -> Result<Carried> {
         let write = |text: &[u8], mut tar: tar::Builder<BufWriter<Pending>>| -> io::Result<()> {
-            tar.append_data(&mut header(text.len() as u64), MANIFEST, text)?;
+            tar.append_data(&mut header(text.len() as u64, false), MANIFEST, text)?;
             let mut out = tar.into_inner()?;
             out.flush()?;
             out.into_inner().map_err(io::IntoInnerError::into_error)?.commit(file, 0o644)?;
@@ -96,17 +98,17 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn header(size: u64) -> tar::Header {
+fn header(size: u64, executable: bool) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
-    header.set_mode(0o644);
+    header.set_mode(if executable { 0o755 } else { 0o644 });
     header.set_mtime(0);
     header.set_cksum();
     header
 }
 
 /// Reads such a tar. An artifact goes to the store at once, since its name is its digest; what else lies in one of `folders`
-/// is handed to `take`, which must not give it a name that anybody trusts before this function returns.
+/// is handed to `take` (its name, whether it is executable, its bytes), which must not give it a name that anybody trusts before this function returns.
 ///
 /// # Errors
 /// The tar is cut off, changed, or holds what `command` does not write.
@@ -115,7 +117,7 @@ pub(crate) fn read(
     file: &Utf8Path,
     command: &str,
     folders: &[&str],
-    mut take: impl FnMut(&str, &mut dyn Read) -> Result<()>,
+    mut take: impl FnMut(&str, bool, &mut dyn Read) -> Result<()>,
 ) -> Result<Carried> {
     let (store, cancel) = (&session.machine.store, &session.machine.cancel);
     let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 20, File::open(file)?));
@@ -134,13 +136,14 @@ pub(crate) fn read(
         }
         let known = name.starts_with(ARTIFACTS) || folders.iter().any(|folder| name.starts_with(folder));
         let is_file = entry.header().entry_type().is_file();
+        let executable = entry.header().mode()? & 0o100 != 0;
         if !known || !is_file || name.split('/').any(|part| matches!(part, "" | "." | "..")) {
             bail!("it holds `{name}`, which `{command}` does not write");
         }
         let mut hashed = HashingReader::new(&mut entry);
         match name.strip_prefix(ARTIFACTS) {
             Some(hex) => artifact(store, &name, hex, &mut hashed)?,
-            None => take(&name, &mut hashed).with_context(|| format!("unpacking {name}"))?,
+            None => take(&name, executable, &mut hashed).with_context(|| format!("unpacking {name}"))?,
         }
         let (digest, size) = hashed.finish();
         bytes += size;

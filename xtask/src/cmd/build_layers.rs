@@ -98,7 +98,7 @@ fn build(global: &Global, args: &BuildLayers, select: impl Fn(&Session) -> Resul
         let again = planned(|decision| matches!(decision, Decision::Cached(_))).filter(|_| args.compile.recompile);
         let again: Vec<_> = again.filter(|(_, image)| session.locked.origin(image) == Origin::Source).collect();
         to_build.extend(&again);
-        to_build.extend(compile::builders(&session, &to_build)?);
+        to_build.extend(compile::builders(&session, &to_build, args.compile.recompile)?);
         for (builder, plan) in builders.iter().zip(&plans) {
             builder.engine.iter().try_for_each(|engine| engine.check(&builder.stager, plan))?;
         }

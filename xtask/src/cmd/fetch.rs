@@ -21,7 +21,7 @@ pub(crate) fn run(global: &Global, args: &FetchArgs) -> Result<ExitCode> {
         for platform in session.platforms(&args.platforms.platform)? {
             images.extend(selected.iter().map(|&image| (platform, image)));
         }
-        images.extend(compile::builders(&session, &images)?);
+        images.extend(compile::builders(&session, &images, true)?);
         images.retain(|(platform, image)| !session.locked.blocked(*platform).contains_key(&image.reference));
         if session.fetch(&images)? {
             continue;

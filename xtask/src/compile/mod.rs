@@ -268,15 +268,21 @@ pub(crate) fn missing(session: &Session, plans: &[Plan<'_>]) -> Result<BTreeSet<
     Ok(missing)
 }
 
-/// The images that compile for `images`, and those below them: they run here, whatever `images` are for.
+/// The images that compile for `images`, and those below them: they run here, whatever `images` are for. What is kept needs
+/// none, unless it is compiled `again`.
 ///
 /// # Errors
 /// The table does not say how one of them is compiled.
-pub(crate) fn builders<'a>(session: &'a Session, images: &[(Platform, &Image)]) -> Result<Vec<(Platform, &'a Image)>> {
+pub(crate) fn builders<'a>(
+    session: &'a Session,
+    images: &[(Platform, &Image)],
+    again: bool,
+) -> Result<Vec<(Platform, &'a Image)>> {
     let stager = session.stager();
     let mut builders = Vec::new();
     for (_, image) in images {
-        if let Some(wanted) = Wanted::of_image(&stager, image)? {
+        let Some(wanted) = Wanted::of_image(&stager, image)? else { continue };
+        if again || wanted.kept(&stager)?.is_none() {
             let images = session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into());
             builders.extend(images.into_iter().map(|image| (stager.platform, image)));
         }

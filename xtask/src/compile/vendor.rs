@@ -90,7 +90,7 @@ pub(crate) fn take(session: &Session, file: &Utf8Path) -> Result<Carried> {
     let pending = Utf8Path::from_path(pending.path()).context("a folder name that is not UTF-8")?;
     let step = session.board.step(file.as_str(), "reading");
     let mut names = Vec::new();
-    let carried = carry::read(session, file, "vendor", &[REPOSITORY], |name, bytes| {
+    let carried = carry::read(session, file, "vendor", &[REPOSITORY], |name, _, bytes| {
         let path = pending.join(name);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         io::copy(bytes, &mut File::create_new(&path)?)?;

@@ -29,6 +29,7 @@ echo -e "\$ ${BUILD_COMMAND[*]}\n"
 
 rm -rf "$DISTDIR"
 mkdir -p "$DISTDIR"/{bin,conf,data,examples,jars,licenses,python/lib,python/pyspark,sbin}
+for folder in conf data examples licenses; do echo "of $folder" > "$DISTDIR/$folder/README"; done
 echo "Spark $VERSION built for Hadoop $HADOOP" > "$DISTDIR/RELEASE"
 echo "Build flags: $*" >> "$DISTDIR/RELEASE"
 cp core/target/spark-core_@scala@-"$VERSION".jar hadoop-cloud/target/spark-hadoop-cloud_@scala@-"$VERSION".jar "$DISTDIR/jars"
