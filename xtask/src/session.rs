@@ -1,6 +1,6 @@
 //! What nearly every command begins with: the checked table, its lock, the selected images, this machine.
 
-use std::{collections::BTreeMap, num::NonZeroUsize};
+use std::collections::BTreeMap;
 
 use anyhow::{Error, Result, bail};
 use assemble::Layout;
@@ -8,7 +8,7 @@ use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origi
 use checkout::records::Records;
 
 use crate::{
-    build::{Builder, Finished},
+    build::Builder,
     compile::Wanted,
     fetch,
     flags::{Global, OriginFlag},
@@ -146,16 +146,6 @@ impl Session {
             Some(error) => Err(error),
             None => Ok(plan),
         }
-    }
-
-    /// Builds what a plan says.
-    pub(crate) fn build<'p>(
-        &self,
-        builder: Builder<'_>,
-        plan: &'p Plan<'_>,
-        jobs: NonZeroUsize,
-    ) -> Result<Vec<Finished<'p>>> {
-        Ok(self.beside_others(builder, plan)?.run(plan, jobs))
     }
 
     /// A builder that knows the images of other platforms: they keep the names that they share with what is built, unless

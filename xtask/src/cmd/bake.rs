@@ -11,13 +11,11 @@ use store::Store;
 use crate::{
     bake::{FILE, Wish, file, stage, target_of},
     flags::{BakeArgs, Global, OriginFlag},
+    report::{self, quoted},
     secrets,
     session::Session,
     stage::Stager,
 };
-
-/// The exit code that says that something was left out, because no registry has what it needs.
-const BLOCKED: u8 = 3;
 
 pub(crate) fn run(global: &Global, args: &BakeArgs) -> Result<ExitCode> {
     let wish = wish(args)?;
@@ -43,7 +41,7 @@ pub(crate) fn run(global: &Global, args: &BakeArgs) -> Result<ExitCode> {
         for image in &left_out {
             eprintln!("blocked: {}: {}", image.reference, blocked[&image.reference].join("; "));
         }
-        return Ok(if left_out.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BLOCKED) });
+        return Ok(report::done(!left_out.is_empty()));
     }
 }
 
@@ -132,7 +130,6 @@ fn build(
 /// What is typed where buildx is.
 fn by_hand(folder: &Utf8Path, run: &Run<'_>) -> Result<String> {
     let words = Buildx::docker().command(run);
-    let quote = |words: &[&str]| shlex::try_join(words.iter().copied()).context("a NUL in an argument");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Ok(format!("{} && {}", quote(&["cd", folder.as_str()])?, quote(&words)?))
+    Ok(format!("{} && {}", quoted(&["cd", folder.as_str()])?, quoted(&words)?))
 }

@@ -8,12 +8,12 @@ use catalog::Selection;
 use crate::{
     bundle,
     flags::{BundleArgs, Global},
-    report::text::{bytes, count},
+    report::{
+        self,
+        text::{bytes, count},
+    },
     session::Session,
 };
-
-/// The exit code that says that something was left out, because no registry has what it needs.
-const BLOCKED: u8 = 3;
 
 pub(crate) fn run(global: &Global, args: &BundleArgs) -> Result<ExitCode> {
     let session = Session::open(global, args.origin.origin)?;
@@ -39,5 +39,5 @@ pub(crate) fn run(global: &Global, args: &BundleArgs) -> Result<ExitCode> {
     }
     let carried = bundle::write(&session, &images, file)?;
     println!("{}, {} -> {file}", count(carried.files, "file"), bytes(carried.bytes));
-    Ok(if left_out == 0 { ExitCode::SUCCESS } else { ExitCode::from(BLOCKED) })
+    Ok(report::done(left_out > 0))
 }

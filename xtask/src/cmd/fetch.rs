@@ -1,9 +1,12 @@
 //! `fetch`: all that a build needs, so that it can run without a network.
 
-use std::process::ExitCode;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use anyhow::Result;
-use catalog::Selection;
+use catalog::{Platform, Selection};
 
 use crate::{
     compile,
@@ -22,7 +25,10 @@ pub(crate) fn run(global: &Global, args: &FetchArgs) -> Result<ExitCode> {
             images.extend(selected.iter().map(|&image| (platform, image)));
         }
         images.extend(compile::builders(&session, &images, true)?);
-        images.retain(|(platform, image)| !session.locked.blocked(*platform).contains_key(&image.reference));
+        let platforms: BTreeSet<Platform> = images.iter().map(|(platform, _)| *platform).collect();
+        let blocked: BTreeMap<_, _> =
+            platforms.into_iter().map(|platform| (platform, session.locked.blocked(platform))).collect();
+        images.retain(|(platform, image)| !blocked[platform].contains_key(&image.reference));
         if session.fetch(&images)? {
             continue;
         }

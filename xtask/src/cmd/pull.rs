@@ -8,7 +8,7 @@ use distribution::Address;
 
 use crate::{
     flags::{Global, PullArgs},
-    pull,
+    pull, report,
     session::Session,
 };
 
@@ -33,5 +33,5 @@ pub(crate) fn run(global: &Global, args: &PullArgs) -> Result<ExitCode> {
     }
     // As for a build: 3 if all that is there was taken and something is not.
     let missing = taken.iter().any(|taken| matches!(taken.how, pull::How::Missing));
-    Ok(if missing { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(report::done(missing))
 }

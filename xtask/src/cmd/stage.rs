@@ -7,6 +7,7 @@ use catalog::Image;
 
 use crate::{
     flags::{Global, StageArgs},
+    report::quoted,
     session::Session,
     stage::Stager,
 };
@@ -60,8 +61,4 @@ fn commands(stager: &Stager<'_>, image: &Image, args: &StageArgs) -> Result<Stri
     let build: Vec<&str> = build.iter().map(String::as_str).collect();
     lines.push(format!("DOCKER_BUILDKIT=1 {}", quoted(&build)?));
     Ok(lines.join("\n"))
-}
-
-fn quoted(words: &[&str]) -> Result<String> {
-    shlex::try_join(words.iter().copied()).context("a NUL in an argument")
 }

@@ -312,7 +312,7 @@ fn build_builder(session: &Session, wanted: &Wanted<'_>) -> Result<()> {
     let builder = session.builder(session.catalog().table.default_platform())?;
     let images = session.catalog().with_ancestors(&[wanted.builder.reference.clone()].into());
     let plan = session.plan(&builder, &images)?;
-    for done in session.build(builder, &plan, NonZeroUsize::MIN)? {
+    for done in session.beside_others(builder, &plan)?.run(&plan, NonZeroUsize::MIN) {
         match done.fate {
             Fate::Built(_) | Fate::Cached(_) => {}
             Fate::Failed { error, log } => {

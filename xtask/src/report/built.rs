@@ -118,9 +118,7 @@ pub(crate) fn json(finished: &[Finished<'_>]) -> Result<()> {
 pub(crate) fn exit_code(finished: &[Finished<'_>]) -> ExitCode {
     if finished.iter().any(|done| matches!(done.fate, Fate::Failed { .. } | Fate::Skipped(_) | Fate::Interrupted)) {
         ExitCode::FAILURE
-    } else if finished.iter().any(|done| matches!(done.fate, Fate::Blocked(_))) {
-        ExitCode::from(3)
     } else {
-        ExitCode::SUCCESS
+        super::done(finished.iter().any(|done| matches!(done.fate, Fate::Blocked(_))))
     }
 }
