@@ -101,9 +101,8 @@ pub(crate) fn pull<'p>(
             return Ok(How::Missing);
         }
         let taken = puller.one(planned, &parents).with_context(|| format!("taking {reference} from {address}"))?;
-        match &taken {
-            Some(How::Taken(built)) => drop(note(built.record.manifest)),
-            Some(How::Here) | Some(How::Missing) | None => {}
+        if let Some(How::Taken(built)) = &taken {
+            note(built.record.manifest);
         }
         Ok(taken.unwrap_or(How::Missing))
     });
@@ -183,14 +182,7 @@ impl Puller<'_, '_> {
                 }
                 bail!("interrupted; the next pull goes on from here");
             };
-            let media_type = media_type::LAYER.to_owned();
-            layers.push(Descriptor {
-                media_type,
-                digest: *diff_id,
-                size,
-                platform: None,
-                annotations: BTreeMap::new(),
-            });
+            layers.push(Descriptor::new(media_type::LAYER, *diff_id, size));
         }
         let mut annotations = pushed.annotations.clone();
         let expected = match annotations.remove(MANIFEST_DIGEST) {
@@ -260,14 +252,9 @@ impl Puller<'_, '_> {
         for digest in image.parents.values().filter_map(|parent| parents.get(parent)) {
             let path = layout.blob_path(digest);
             let size = fs::metadata(&path).with_context(|| format!("looking at {path}"))?.len();
-            let parent = Descriptor {
-                media_type: MANIFEST.to_owned(),
-                digest: *digest,
-                size,
-                platform: None,
-                annotations: BTreeMap::new(),
-            };
-            below.extend(layout.manifest(&parent)?.layers.iter().map(|layer| layer.digest));
+            below.extend(
+                layout.manifest(&Descriptor::new(MANIFEST, *digest, size))?.layers.iter().map(|layer| layer.digest),
+            );
         }
         let looks = manifest.layers.iter().map(|layer| Seen::look(layout, &layer.digest));
         let layers = looks.collect::<Result<Vec<_>, _>>().context("looking at the layers")?;

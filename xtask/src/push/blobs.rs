@@ -93,13 +93,9 @@ impl Push<'_> {
                 self.compress(needed.layer, compressing)?
             }
         };
-        let repository = |name: &str| {
-            let repository = self.registry.repository(name);
-            if self.dry_run { repository.to_read() } else { repository }
-        };
         let (mut have, mut lack) = (Vec::new(), Vec::new());
         for &name in &needed.repositories {
-            match repository(name).has(&packed.digest, packed.size)? {
+            match self.repository_of(name).has(&packed.digest, packed.size)? {
                 true => have.push(name),
                 false => lack.push(name),
             }

@@ -1,8 +1,6 @@
 //! What a registry stores of an image: the layout's own manifest with compressed layers, and an index of those of several
 //! platforms.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result};
 use assemble::oci::{Descriptor, Index, Platform, media_type};
 use blob::Digest;
@@ -43,9 +41,7 @@ impl Push<'_> {
         let mut manifest = item.manifest.clone();
         for layer in &mut manifest.layers {
             let packed = self.packed(layer)?;
-            let annotations = BTreeMap::new();
-            let media_type = self.form.media_type().to_owned();
-            *layer = Descriptor { media_type, digest: packed.digest, size: packed.size, platform: None, annotations };
+            *layer = Descriptor::new(self.form.media_type(), packed.digest, packed.size);
         }
         if self.form != Form::Plain {
             manifest.annotations.insert(MANIFEST_DIGEST.to_owned(), item.found.digest.to_string());

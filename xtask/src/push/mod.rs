@@ -137,7 +137,12 @@ impl Push<'_> {
 
     /// The repository that an image goes to.
     fn repository(&self, item: &Item<'_>) -> Repository<'_> {
-        let repository = self.registry.repository(&item.image.reference.name);
+        self.repository_of(&item.image.reference.name)
+    }
+
+    /// The repository of this name; one that nothing can be written to in a dry run.
+    fn repository_of(&self, name: &str) -> Repository<'_> {
+        let repository = self.registry.repository(name);
         if self.dry_run { repository.to_read() } else { repository }
     }
 
