@@ -1,0 +1,60 @@
+//! Commands that show what there is and what would be built.
+
+use clap::{Args, ValueEnum};
+
+use crate::{OriginArgs, Platforms, Select};
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For Markdown files: GitHub and GitLab draw it
+    Mermaid,
+    /// For Graphviz: `cargo xtask graph --format dot | dot -Tsvg`
+    Dot,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    #[command(flatten)]
+    pub select: Select,
+    /// What the images are for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+    /// In which language
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "mermaid")]
+    pub format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The image
+    pub image: String,
+    /// What the image is for; this machine's own platform, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub origin: OriginArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,63 @@
+//! Commands that run something in built images.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use crate::{Platforms, Select};
+
+#[derive(Debug, Args)]
+pub struct SmokeArgs {
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub platforms: Platforms,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<Utf8PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Images that are tested side by side
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The image
+    pub image: String,
+    /// User that the command runs as: a name or a number, with a group after `:`. The image's own, if left out
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Which of the image's platforms; this machine's own, if left out. Another one needs an emulator that the kernel
+    /// knows
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Let the command use the network of this machine
+    #[arg(long)]
+    pub network: bool,
+    /// Mount a folder of this machine: `SOURCE:TARGET`, read-only with `:ro` behind it
+    #[arg(long, value_name = "SOURCE:TARGET[:ro]")]
+    pub volume: Vec<String>,
+    /// Set a variable
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// The command; the image's own, if left out
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ShellArgs {
+    /// The image
+    pub image: String,
+    /// User that the shell runs as
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Which of the image's platforms; this machine's own, if left out
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Let the shell use the network of this machine
+    #[arg(long)]
+    pub network: bool,
+}
