@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -115,6 +116,7 @@ def plain(program, work):
         peers(host, first)
         killed(host, first)
         pulled(host, work)
+        several_platforms(host)
 
 
 def digests(pushed):
@@ -216,6 +218,24 @@ def peers(host, pushed):
         if shutil.which("crane"):
             done = subprocess.run(["crane", "validate", "--insecure", "--remote", name], capture_output=True, text=True)
             check(f"crane validates {name}", done.returncode == 0)
+
+
+def several_platforms(host):
+    say("for two processors, under one tag")
+    both = ["--platform", "linux/amd64,linux/arm64"]
+    xtask("build-layers", IMAGES[0], *both)
+    first = json.loads(xtask("push", f"{host}/both", IMAGES[0], *both, *ALLOW, "--json").stdout)
+    image = first["images"][0]
+    name = image["repository"].split("/", 1)[1]
+    request = urllib.request.Request(f"http://{host}/v2/{name}/manifests/{image['tags'][0]['tag']}")
+    request.add_header("accept", "application/vnd.oci.image.index.v1+json")
+    with urllib.request.urlopen(request) as answer:
+        index = json.load(answer)
+        check("the tag is an index", answer.headers["docker-content-digest"] == image["tags_mean"])
+    found = sorted(manifest["platform"]["architecture"] for manifest in index["manifests"])
+    check("it holds both", found == ["amd64", "arm64"])
+    second = json.loads(xtask("push", f"{host}/both", IMAGES[0], *both, *ALLOW, "--json").stdout)
+    check(f"a second push sends nothing, in {second['seconds']:.3f} s", second["layers"]["sent"] == 0)
 
 
 def certificates(work):

@@ -424,6 +424,8 @@ pub(crate) fn transport_error(url: &Url, error: ureq::Error) -> HttpError {
             TimedOut | WouldBlock => ("timed out".to_owned(), true),
             ConnectionRefused | ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected | HostUnreachable
             | NetworkUnreachable | NetworkDown | AddrNotAvailable | Interrupted => (io.to_string(), true),
+            // A kind that has no name yet: a name server that does not answer, or that knows no such host.
+            _ if io.to_string().starts_with("failed to lookup address information") => (io.to_string(), true),
             _ => (with_hint(io.to_string()), false),
         },
         ureq::Error::Timeout(ureq::Timeout::PerRead | ureq::Timeout::PerWrite) => {
@@ -466,5 +468,20 @@ fn with_hint(reason: String) -> String {
         )
     } else {
         reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_name_server_is_asked_again() {
+        let (url, _) = Url::parse("http://registry.example/file").unwrap();
+        let error = |text: &str| transport_error(&url, ureq::Error::Io(io::Error::other(text)));
+        assert!(error("failed to lookup address information: Temporary failure in name resolution").is_transient());
+        assert!(!error("invalid peer certificate: UnknownIssuer").is_transient());
     }
 }
