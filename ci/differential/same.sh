@@ -4,8 +4,9 @@
 #
 #   ci/differential/same.sh docker|podman IMAGE...
 #
-# The engine is the one that its own client speaks to. Left out is what docs/engines.md says of an engine's images: times, the
-# label that holds the fingerprint, and the order of the environment.
+# The engine is the one that its own client speaks to. Left out is what docs/engines.md says of an engine's images: times,
+# history (each version of an engine words it in its own way), the label that holds the fingerprint, and the order of the
+# environment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 engine=$1
@@ -28,9 +29,9 @@ for image in "$@"; do
     podman) podman save --quiet --format docker-archive --output "$work/image" "$image" ;;
     *) echo "same: there are docker and podman, found $engine" >&2; exit 2 ;;
   esac
-  python3 ci/differential/flatten.py docker "$work/image" | normal > "$work/theirs"
+  python3 ci/differential/flatten.py docker "$work/image" --without-history | normal > "$work/theirs"
   rm -f "$work/image"
-  python3 ci/differential/flatten.py oci "$layout" "$image" | normal > "$work/ours"
+  python3 ci/differential/flatten.py oci "$layout" "$image" --without-history | normal > "$work/ours"
   if diff -U0 --label "$engine" --label ours "$work/theirs" "$work/ours" > "$work/diff"; then
     echo "same     $image: $(wc -l < "$work/ours") lines"
   else
