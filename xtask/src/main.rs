@@ -9,12 +9,15 @@ mod bundle;
 mod carry;
 mod cmd;
 mod compile;
+mod completions;
+mod docs;
 mod engine;
 mod fetch;
 mod git;
 mod images;
 mod interrupt;
 mod machine;
+mod manual;
 mod platform;
 mod pull;
 mod push;
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
         Command::Shell(args) => cmd::run::shell(global, args),
         Command::Store(args) => cmd::store::run(global, args),
         Command::Docs(args) => cmd::docs::run(global, args),
+        Command::Completions(args) => cmd::completions::run(global, args),
+        Command::Man(args) => cmd::man::run(global, args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

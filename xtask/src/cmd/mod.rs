@@ -3,6 +3,7 @@
 pub(crate) mod bake;
 pub(crate) mod build_layers;
 pub(crate) mod bundle;
+pub(crate) mod completions;
 pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod fetch;
@@ -10,6 +11,7 @@ pub(crate) mod graph;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod lock;
+pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod pull;
 pub(crate) mod push;

@@ -1,8 +1,13 @@
 //! A plan as a graph: its images, each made from its parents, and what happens to them.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+mod svg;
 
-use catalog::{Decision, ImageRef, Plan, Planned};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+use catalog::{Catalog, Decision, Image, ImageRef, Plan, Planned};
 use serde_json::{Value, json};
 
 /// State, colour of the box, colour of its border.
@@ -48,23 +53,65 @@ impl Node<'_> {
 
 /// In Mermaid's language: <https://mermaid.js.org/syntax/flowchart.html>.
 pub(crate) fn mermaid(plan: &Plan<'_>) -> String {
-    let escape = |text: &String| text.replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
     let nodes = nodes(plan);
-    let mut out = String::from("graph LR\n");
-    for (place, node) in nodes.iter().enumerate() {
-        let label: Vec<String> = node.lines().iter().map(escape).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "  n{place}[\"{}\"]:::{}", label.join("<br>"), node.state);
-    }
-    for (place, node) in nodes.iter().enumerate() {
-        for parent in &node.parents {
-            let _ = writeln!(out, "  n{parent} --> n{place}");
+    let boxes = nodes.iter().map(|node| (node.lines(), node.state, node.parents.iter().copied()));
+    let classes = STATES.map(|(state, fill, stroke)| (state, format!("fill:{fill},stroke:{stroke},color:#111")));
+    flowchart(boxes, &classes)
+}
+
+/// The kinds of images and what they are made from, in Mermaid's language, whatever is built: dashed where a group has to
+/// be asked for.
+pub(crate) fn kinds(catalog: &Catalog) -> String {
+    let mut ids: Vec<&str> = Vec::new();
+    for image in catalog.images() {
+        if !ids.contains(&image.id.as_str()) {
+            ids.push(&image.id);
         }
     }
-    for (state, fill, stroke) in STATES {
-        let _ = writeln!(out, "  classDef {state} fill:{fill},stroke:{stroke},color:#111");
+    let places: BTreeMap<&ImageRef, usize> = catalog
+        .images()
+        .iter()
+        .filter_map(|image| Some((&image.reference, ids.iter().position(|id| *id == image.id)?)))
+        .collect();
+    let boxes = ids.iter().map(|id| {
+        let images: Vec<&Image> = catalog.images().iter().filter(|image| image.id == *id).collect();
+        let variants: BTreeSet<&str> = images.iter().filter_map(|image| image.variant.as_deref()).collect();
+        let variants = Some(variants.into_iter().collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty());
+        let class = if images.iter().all(|image| image.group.is_some()) { "group" } else { "always" };
+        let parents = images.iter().flat_map(|image| image.parents.values());
+        let parents: BTreeSet<usize> = parents.filter_map(|parent| places.get(parent).copied()).collect();
+        ([(*id).to_owned()].into_iter().chain(variants).collect(), class, parents.into_iter())
+    });
+    flowchart(boxes, &[("group", "stroke-dasharray:4 3".to_owned())])
+}
+
+/// Boxes with their lines, class and the places of their parents. A class that has no style looks as Mermaid likes.
+fn flowchart<P: Iterator<Item = usize>>(
+    boxes: impl Iterator<Item = (Vec<String>, &'static str, P)>,
+    styles: &[(&str, String)],
+) -> String {
+    let escape = |text: &String| text.replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
+    let mut out = String::from("graph LR\n");
+    let mut arrows = String::new();
+    for (place, (lines, class, parents)) in boxes.enumerate() {
+        let label = lines.iter().map(escape).collect::<Vec<_>>().join("<br>");
+        let class = if styles.iter().any(|(name, _)| *name == class) { format!(":::{class}") } else { String::new() };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  n{place}[\"{label}\"]{class}");
+        for parent in parents {
+            let _ = writeln!(arrows, "  n{parent} --> n{place}");
+        }
+    }
+    out.push_str(&arrows);
+    for (name, style) in styles {
+        let _ = writeln!(out, "  classDef {name} {style}");
     }
     out
+}
+
+/// As a picture for browsers.
+pub(crate) fn svg(plan: &Plan<'_>) -> String {
+    svg::draw(&nodes(plan))
 }
 
 /// In Graphviz' language: <https://graphviz.org/doc/info/lang.html>.

@@ -8,6 +8,7 @@ mod build;
 mod care;
 mod destinations;
 mod files;
+mod groups;
 mod plan;
 mod run;
 
@@ -15,19 +16,25 @@ use camino::Utf8PathBuf;
 use catalog::Selection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{build::*, care::*, destinations::*, files::*, plan::*, run::*};
+pub use self::{build::*, care::*, destinations::*, files::*, groups::groups, plan::*, run::*};
+
+/// Columns that help takes at most.
+const WIDTH: usize = 100;
 
 /// Custom Apache Spark images from one version table.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
-#[command(after_help = "\
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = WIDTH, help_template = groups::help_template())]
+#[command(before_help = "\
 First steps:
   cargo xtask build-layers       build every image that needs no GPU (2 GB to fetch, some minutes)
   cargo xtask smoke              run real Spark jobs in what was built
   cargo xtask run spark-k8s-runtime:3.5-3.5.7 -- spark-submit --version
-
+")]
+#[command(after_help = "\
 Registries are found in the configuration of Maven, pip and apt, or given in one variable:
-  SPARK_IMAGES_REGISTRIES='maven=URL pypi=URL debian=URL'")]
+  SPARK_IMAGES_REGISTRIES='maven=URL pypi=URL debian=URL'
+
+`cargo xtask COMMAND --help` explains a command, most with examples.")]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -146,8 +153,12 @@ pub enum Command {
     /// Look after the store of fetched files
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Write the tables in the READMEs from the version table
+    /// Write what the documents have from the version table and the flags, and check their links
     Docs(DocsArgs),
+    /// Print what a shell needs to complete the words after `cargo xtask`
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
 }
 
 #[cfg(test)]

@@ -23,11 +23,17 @@ pub enum GraphFormat {
     Mermaid,
     /// For Graphviz: `cargo xtask graph --format dot | dot -Tsvg`
     Dot,
+    /// A picture for browsers, drawn here: nothing else is needed
+    Svg,
     /// For programs
     Json,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Colours say what would happen: cached, to build (with the first reason), blocked (with what is missing).
+  cargo xtask graph --format svg > images.svg                  every image that needs no GPU
+  cargo xtask graph --format svg runtime:iceberg --spark 3.5   one image and all below it")]
 pub struct GraphArgs {
     #[command(flatten)]
     pub select: Select,
