@@ -338,6 +338,11 @@ fn a_log_that_cannot_be_written_hides_no_error() {
 #[test]
 fn a_graph_shows_what_would_happen_and_why_it_would() {
     let repository = Repository::new();
+    repository.ok(&["lock"]);
+    assert_eq!(
+        repository.ok(&["why", "runtime"]).stdout,
+        "build  runtime:3.5-3.5.7\n  never built here\n    of base:1\n    -> custom:3.5.7\n    -> runtime:3.5-3.5.7\n"
+    );
     repository.ok(&["build-layers"]);
     repository
         .ok(&["why", "runtime"])

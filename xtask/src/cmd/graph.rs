@@ -20,7 +20,7 @@ pub(crate) fn run(global: &Global, args: &GraphArgs) -> Result<ExitCode> {
     match args.format {
         GraphFormat::Mermaid => print!("{}", graph::mermaid(&plan)),
         GraphFormat::Dot => print!("{}", graph::dot(&plan)),
-        GraphFormat::Svg => print!("{}", graph::svg(&plan)),
+        GraphFormat::Svg => print!("{}", graph::svg(&plan)?),
         GraphFormat::Json => println!("{}", serde_json::to_string_pretty(&graph::json(&plan))?),
     }
     Ok(ExitCode::SUCCESS)

@@ -6,12 +6,10 @@ use camino::Utf8Path;
 use clap::{Command, CommandFactory as _};
 
 use super::tables::{code, markdown, relative};
-use crate::flags::{Cli, groups};
+use crate::flags::{Cli, WIDTH, groups};
 
 /// Where the reference is, whose headings the table links to.
 const REFERENCE: &str = "docs/commands.md";
-/// Columns of the help in the reference.
-const WIDTH: usize = 100;
 
 /// The commands in their groups.
 pub(super) fn table(path: &Utf8Path) -> String {

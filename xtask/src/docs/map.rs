@@ -11,10 +11,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Documents;
 
 const MAP: &str = "docs/PROJECT_MAP.md";
-/// Folders whose own folders are all named. The first is the repository itself.
-const WHOLE: [&str; 4] = ["", "docker", "xtask/crates", "ci"];
-/// What is made here and not part of the repository.
-const MADE: [&str; 3] = [".git", "target", "__pycache__"];
+/// Folders whose own folders are all named.
+const WHOLE: [&str; 3] = ["docker", "xtask/crates", "ci"];
+/// What Python leaves beside its scripts.
+const MADE: &str = "__pycache__";
 
 /// What the map says that is not so, and what it does not say, as `FILE:LINE: PROBLEM`.
 pub(super) fn problems(documents: &Documents, root: &Utf8Path) -> Result<Vec<String>> {
@@ -45,7 +45,7 @@ pub(super) fn problems(documents: &Documents, root: &Utf8Path) -> Result<Vec<Str
             let entry = entry.with_context(|| format!("reading {path}"))?;
             let below = Utf8Path::new(folder).join(entry.file_name());
             let is_folder = fs::symlink_metadata(entry.path()).is_ok_and(|meta| meta.is_dir());
-            if is_folder && !MADE.contains(&entry.file_name()) && !named.iter().any(|path| path.starts_with(&below)) {
+            if is_folder && entry.file_name() != MADE && !named.iter().any(|path| path.starts_with(&below)) {
                 missing.push(below);
             }
         }
@@ -68,9 +68,7 @@ mod tests {
     fn a_map_names_what_is_there_and_all_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
-        for path in
-            ["docker/base", "docker/run/time", "xtask/crates/one", "xtask/src", "ci/__pycache__", "docs", "target"]
-        {
+        for path in ["docker/base", "docker/run/time", "xtask/crates/one", "xtask/src", "ci/__pycache__", "docs"] {
             fs::create_dir_all(root.join(path)).unwrap();
         }
         fs::write(root.join("docs/a.md"), "").unwrap();

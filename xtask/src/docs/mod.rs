@@ -6,6 +6,7 @@ mod commands;
 mod links;
 mod map;
 mod tables;
+mod usage;
 
 use std::{collections::BTreeMap, fs};
 
@@ -84,13 +85,14 @@ impl Documents {
         all.filter(|(_, document)| document.text != document.rendered)
     }
 
-    /// What is wrong with the rendered documents, each as `FILE:LINE: PROBLEM`: links that lead nowhere, and what the
-    /// project map says that is not so.
+    /// What is wrong with the rendered documents, each as `FILE:LINE: PROBLEM`: links that lead nowhere, commands that
+    /// there are not, and what the project map says that is not so.
     ///
     /// # Errors
     /// A folder cannot be read.
     pub(crate) fn problems(&self, workspace: &Workspace) -> Result<Vec<String>> {
         let mut problems = links::problems(self, &workspace.root);
+        problems.extend(usage::problems(self));
         problems.extend(map::problems(self, &workspace.root)?);
         Ok(problems)
     }

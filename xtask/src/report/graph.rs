@@ -7,7 +7,8 @@ use std::{
     fmt::Write as _,
 };
 
-use catalog::{Catalog, Decision, Image, ImageRef, Plan, Planned};
+use anyhow::Result;
+use catalog::{Catalog, Decision, Image, ImageRef, Plan, Planned, Reason};
 use serde_json::{Value, json};
 
 /// State, colour of the box, colour of its border.
@@ -110,7 +111,10 @@ fn flowchart<P: Iterator<Item = usize>>(
 }
 
 /// As a picture for browsers.
-pub(crate) fn svg(plan: &Plan<'_>) -> String {
+///
+/// # Errors
+/// There are too many images.
+pub(crate) fn svg(plan: &Plan<'_>) -> Result<String> {
     svg::draw(&nodes(plan))
 }
 
@@ -175,10 +179,13 @@ pub(crate) fn why(plan: &Plan<'_>) -> String {
         }
         front = further;
     }
-    let passed_on = |node: &Node<'_>, reason: &str| {
-        node.parents.iter().any(|parent| {
-            let parent = nodes[*parent].image;
-            reason == format!("{parent} is built") || reason == format!("{parent} is blocked")
+    // What a parent has as well is its reason first: an image that was never built, on one that was never built either.
+    let passed_on = |node: &Node<'_>, reason: &String| {
+        node.parents.iter().map(|parent| &nodes[*parent]).any(|parent| {
+            let image = parent.image;
+            *reason == format!("{image} is built")
+                || *reason == format!("{image} is blocked")
+                || *reason == Reason::New.to_string() && parent.reasons.contains(reason)
         })
     };
     for (place, node) in nodes.iter().enumerate().filter(|(place, _)| next.contains_key(place)) {

@@ -19,19 +19,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::{build::*, care::*, destinations::*, files::*, groups::groups, plan::*, run::*};
 
 /// Columns that help takes at most.
-const WIDTH: usize = 100;
+pub const WIDTH: usize = 100;
 
 /// Custom Apache Spark images from one version table.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = WIDTH, help_template = groups::help_template())]
 #[command(before_help = "\
 First steps:
-  cargo xtask build-layers       build every image that needs no GPU (2 GB to fetch, some minutes)
-  cargo xtask smoke              run real Spark jobs in what was built
+  cargo xtask build-layers    every image that needs no GPU (2 GB to fetch)
+  cargo xtask smoke           real Spark jobs in what was built
   cargo xtask run spark-k8s-runtime:3.5-3.5.7 -- spark-submit --version
 ")]
 #[command(after_help = "\
-Registries are found in the configuration of Maven, pip and apt, or given in one variable:
+Registries are those of Maven, pip and apt on this machine, or of a variable:
   SPARK_IMAGES_REGISTRIES='maven=URL pypi=URL debian=URL'
 
 `cargo xtask COMMAND --help` explains a command, most with examples.")]
@@ -120,29 +120,29 @@ pub enum Command {
     Plan(PlanArgs),
     /// Draw the images and what would happen to them
     Graph(GraphArgs),
-    /// Say why one image would be built: each root cause, and the way from there
+    /// Say why one image would be built, from each root cause on
     Why(WhyArgs),
     /// List the images of the table and what is built of them
     List(ListArgs),
-    /// Find the bytes for the version table and write docker/versions.lock
+    /// Find the bytes for the version table, write docker/versions.lock
     Lock(LockArgs),
-    /// Fetch all that a build needs, so that it can run without a network
+    /// Fetch all that a build needs, so that it can run offline
     Fetch(FetchArgs),
-    /// Write the build context of an image to a folder, for `docker build` and its like
+    /// Write the build context of an image to a folder
     Stage(StageArgs),
-    /// Build images on a BuildKit builder: another machine, or a cluster
+    /// Build images on a BuildKit builder or cluster
     Bake(BakeArgs),
     /// Carry all that builds need to a machine without a network
     Bundle(BundleArgs),
-    /// Carry all that a compile of Spark needs to a machine without a network
+    /// Carry all that a compile needs to a machine without a network
     Vendor(VendorArgs),
-    /// Write a built image to a file or folder, for docker, podman, skopeo or crane
+    /// Write a built image to a file or folder, for other tools
     Export(ExportArgs),
     /// Push built images to a registry
     Push(PushArgs),
-    /// Take images from a registry that are made of what would be built here
+    /// Take images from a registry in the place of building them
     Pull(PullArgs),
-    /// Give built images to Docker, Podman, containerd, minikube, kind or k3s
+    /// Give built images to an engine or a cluster on this machine
     Load(LoadArgs),
     /// Run real Spark jobs in the built images
     Smoke(SmokeArgs),
@@ -153,9 +153,9 @@ pub enum Command {
     /// Look after the store of fetched files
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Write what the documents have from the version table and the flags, and check their links
+    /// Write the rendered parts of the documents, and check the rest
     Docs(DocsArgs),
-    /// Print what a shell needs to complete the words after `cargo xtask`
+    /// Print what a shell needs to complete words of `cargo xtask`
     Completions(CompletionsArgs),
     /// Write manual pages
     Man(ManArgs),

@@ -48,6 +48,13 @@ pub struct GraphArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+  cargo xtask why spark-k8s-runtime:3.5-3.5.7
+Each cause is followed by the image that it is a part of, and by all on the way from there:
+  docker/spark-custom/Dockerfile.3.5.7 changed
+    of spark-k8s:3.5.7-hadoop3.4.2
+    -> spark-k8s-spark-3.5.7-custom:3.5.7
+    ...")]
 pub struct WhyArgs {
     /// The image
     pub image: String,

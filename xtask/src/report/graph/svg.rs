@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Result, bail};
 use layout::{
     adt::dag::NodeHandle,
     core::{
@@ -43,11 +44,31 @@ rect { stroke-width: 1.5 }
 }
 ";
 
+/// Boxes and what long arrows pass by, up to which crossings of arrows are made few. `layout-rs` takes a second for it.
+const ORDERED: usize = 80;
+/// The same, up to which there is a picture: some seconds.
+const DRAWN: usize = 400;
+
 /// The picture. The same graph gives the same bytes.
-pub(super) fn draw(nodes: &[Node<'_>]) -> String {
+///
+/// # Errors
+/// The graph is too large to be drawn, or to be looked at.
+pub(super) fn draw(nodes: &[Node<'_>]) -> Result<String> {
+    let levels = levels(nodes);
+    let arrows =
+        nodes.iter().zip(&levels).flat_map(|(node, level)| node.parents.iter().map(move |parent| (parent, level)));
+    let places = nodes.len() + arrows.map(|(parent, level)| level - levels[*parent] - 1).sum::<usize>();
+    if places > DRAWN {
+        bail!(
+            "{} images are too many for a picture of this kind\n\
+             name some: cargo xtask graph --format svg IMAGE\n\
+             or draw all with Graphviz: cargo xtask graph --format dot | dot -Tsvg",
+            nodes.len()
+        );
+    }
     let mut graph = VisualGraph::new(Orientation::LeftToRight);
     let lines: Vec<Vec<String>> = nodes.iter().map(lines).collect();
-    let widths = widths(nodes, &lines);
+    let widths = widths(&levels, &lines);
     let element = |(lines, width): (&Vec<String>, &f64)| element(*width, lines.len());
     let handles: Vec<NodeHandle> =
         lines.iter().zip(&widths).map(element).map(|element| graph.add_node(element)).collect();
@@ -60,7 +81,7 @@ pub(super) fn draw(nodes: &[Node<'_>]) -> String {
     }
     let mut ways = Ways(Vec::new());
     if !nodes.is_empty() {
-        graph.do_it(false, false, false, &mut ways);
+        graph.do_it(false, places > ORDERED, false, &mut ways);
     }
     let boxes: Vec<Area> = handles.iter().map(|handle| Area::at(&graph, *handle)).collect();
     let top = 3.0 * HEIGHT;
@@ -77,7 +98,16 @@ pub(super) fn draw(nodes: &[Node<'_>]) -> String {
     for ((node, lines), area) in nodes.iter().zip(&lines).zip(&boxes) {
         area.draw(node, lines, &mut out);
     }
-    out + "</g>\n</svg>\n"
+    Ok(out + "</g>\n</svg>\n")
+}
+
+/// How far from the left each image is: one further than the furthest of its parents, which stand before it.
+fn levels(nodes: &[Node<'_>]) -> Vec<usize> {
+    let mut levels: Vec<usize> = Vec::new();
+    for node in nodes {
+        levels.push(node.parents.iter().map(|parent| levels[*parent] + 1).max().unwrap_or(0));
+    }
+    levels
 }
 
 /// What stands in a box: name, tag, and why.
@@ -94,12 +124,8 @@ fn cut(line: &str) -> String {
 }
 
 /// The width of each box: that of the widest in its level, so that no arrow has to pass behind one.
-fn widths(nodes: &[Node<'_>], lines: &[Vec<String>]) -> Vec<f64> {
-    let mut levels: Vec<usize> = Vec::new();
-    for node in nodes {
-        levels.push(node.parents.iter().filter_map(|parent| levels.get(*parent)).max().map_or(0, |level| level + 1));
-    }
-    let mut widest = vec![0; nodes.len()];
+fn widths(levels: &[usize], lines: &[Vec<String>]) -> Vec<f64> {
+    let mut widest = vec![0; levels.len()];
     for (level, lines) in levels.iter().zip(lines) {
         widest[*level] = lines.iter().map(|line| line.chars().count()).chain([widest[*level]]).max().unwrap_or(0);
     }
@@ -230,6 +256,8 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use catalog::ImageRef;
 
     use super::*;
@@ -243,7 +271,7 @@ mod tests {
             reasons: reasons.iter().map(ToString::to_string).collect(),
             parents: parents.to_vec(),
         });
-        draw(&nodes.collect::<Vec<_>>())
+        draw(&nodes.collect::<Vec<_>>()).unwrap()
     }
 
     /// Numbers of an attribute, in the order of the picture.
@@ -285,6 +313,43 @@ mod tests {
         assert!(svg.contains(">&lt;b&gt;&amp;&quot;'<") && svg.contains("xxx…<"), "{svg}");
         assert!(svg.contains("x]0;&lt;script&gt;&amp;&quot;</title>") && !svg.contains('\u{1b}'), "{svg}");
         assert!(numbers(&svg, "<rect", "width=")[0] < 400.0, "{svg}");
+    }
+
+    /// Whatever refers to whatever: the crate asserts what it believes of a graph.
+    #[test]
+    fn any_graph_is_a_picture_without_boxes_on_boxes() {
+        let mut seed = 1_u32;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 16) as usize % below
+        };
+        for size in 1..25 {
+            let parents: Vec<Vec<usize>> = (0..size)
+                .map(|place| {
+                    let parents: BTreeSet<usize> = (0..random(4).min(place)).map(|_| random(place)).collect();
+                    parents.into_iter().collect()
+                })
+                .collect();
+            let images: Vec<_> =
+                parents.iter().map(|parents| ("image", "build", &["why"][..], parents.as_slice())).collect();
+            let svg = picture(&images);
+            let [x, y, width, height] =
+                ["x=", "y=", "width=", "height="].map(|attribute| numbers(&svg, "<rect", attribute));
+            for (one, other) in (0..size).flat_map(|one| (0..one).map(move |other| (one, other))) {
+                let apart = |at: &[f64], extent: &[f64]| {
+                    at[one] + extent[one] <= at[other] || at[other] + extent[other] <= at[one]
+                };
+                assert!(apart(&x, &width) || apart(&y, &height), "{one} and {other} of {images:?}:\n{svg}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_an_error_that_says_what_to_do() {
+        let image = ImageRef { name: "image".to_owned(), tag: "1".to_owned() };
+        let node = |_| Node { image: &image, state: "build", reasons: Vec::new(), parents: Vec::new() };
+        let error = draw(&(0..500).map(node).collect::<Vec<_>>()).unwrap_err().to_string();
+        assert!(error.starts_with("500 images are too many") && error.contains("--format dot"), "{error}");
     }
 
     #[test]
