@@ -99,7 +99,8 @@ fn shell(repository: &Repository, name: &str, script: &str) -> Option<String> {
 /// As readline calls what completes a command: the words, and the place of the one to complete.
 const BASH: &str = r#"
 ask() {
-    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+    COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'; COMPREPLY=()
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
     local function; function=$(complete -p "$1"); function=${function#*-F }; function=${function%% *}
     "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
     echo "$*: ${COMPREPLY[*]}"
@@ -110,17 +111,23 @@ ask() {
 fn bash_completes_the_words_after_cargo_xtask() {
     let repository = Repository::new();
     let asked = "ask cargo xtask bu; ask cargo +stable --offline xtask load --to k; ask cargo xtask graph --format s\n\
-                 ask cargo xtask store ver; ask cargo xtask why --plat; ask cargo build --rel; ask cargo-xtask pul\n";
+                 ask cargo xtask store ver; ask cargo xtask why --plat; ask cargo build --rel; ask cargo-xtask pul\n\
+                 ask cargo xtask why ru; ask cargo xtask run runtime:3; ask cargo xtask smoke custom --spark ''\n";
     let own = "cargo xtask bu: build-layers build-custom bundle\n\
                cargo +stable --offline xtask load --to k: kind k3s\n\
                cargo xtask graph --format s: svg\n\
                cargo xtask store ver: verify\n\
                cargo xtask why --plat: --platform\n";
+    // Names of this table; what is shown of one begins after its colon, where readline cuts words.
+    let names = "cargo-xtask pul: pull\n\
+                 cargo xtask why ru: runtime runtime:3.5-3.5.7 runtime:3.5\n\
+                 cargo xtask run runtime:3: 3.5-3.5.7 3.5\n\
+                 cargo xtask smoke custom --spark : 3.5.7\n";
     let alone = shell(&repository, "bash", &format!("{BASH}. ./completions\n{asked}")).unwrap();
-    assert_eq!(alone, format!("{own}cargo build --rel: \ncargo-xtask pul: pull\n"));
+    assert_eq!(alone, format!("{own}cargo build --rel: \n{names}"));
     // What completed cargo before goes on doing so, whether it was there or is brought by bash-completion when it is needed.
     let other = "_other() { COMPREPLY=(other \"$@\"); }\n";
-    let expected = format!("{own}cargo build --rel: other cargo --rel build\ncargo-xtask pul: pull\n");
+    let expected = format!("{own}cargo build --rel: other cargo --rel build\n{names}");
     let before = format!("{BASH}{other}complete -F _other cargo\n. ./completions\n. ./completions\n{asked}");
     assert_eq!(shell(&repository, "bash", &before).unwrap(), expected);
     for loader in ["_completion_loader", "_comp_load"] {
@@ -132,10 +139,14 @@ fn bash_completes_the_words_after_cargo_xtask() {
 
 #[test]
 fn fish_completes_the_words_after_cargo_xtask() {
-    let ask = |words: &str| format!("complete -C 'cargo xtask {words}' | string replace -r '\\t.*' ''\n");
-    let script = format!("source ./completions\n{}{}{}", ask("bu"), ask("load --to k"), ask("graph --format s"));
+    let ask = |words: &str| format!("complete -C 'cargo xtask {words}' | string replace -r '\\t.*' ''; true\n");
+    let words = ["bu", "load --to k", "graph --format s", "why runt", "smoke --spark "].map(ask).concat();
+    let script = format!("source ./completions\n{words}");
     let Some(answer) = shell(&Repository::new(), "fish", &script) else { return };
-    assert_eq!(answer, "build-custom\nbuild-layers\nbundle\nk3s\nkind\nsvg\n");
+    assert_eq!(
+        answer,
+        "build-custom\nbuild-layers\nbundle\nk3s\nkind\nsvg\nruntime\nruntime:3.5\nruntime:3.5-3.5.7\n3.5.7\n"
+    );
 }
 
 /// Rust's completions of zsh call a function of this name with the words from `xtask` on.

@@ -7,9 +7,11 @@ use anyhow::Result;
 use crate::{
     completions,
     flags::{CompletionsArgs, Global},
+    workspace::Workspace,
 };
 
-pub(crate) fn run(_: &Global, args: &CompletionsArgs) -> Result<ExitCode> {
-    print!("{}", completions::text(args.shell));
+pub(crate) fn run(global: &Global, args: &CompletionsArgs) -> Result<ExitCode> {
+    let catalog = Workspace::of_table(global)?.catalog()?;
+    print!("{}", completions::text(args.shell, &catalog));
     Ok(ExitCode::SUCCESS)
 }

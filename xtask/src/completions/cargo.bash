@@ -6,9 +6,7 @@ __cargo_xtask_hook() {
         case ${COMP_WORDS[i]} in
             [+-]*) ;;
             xtask)
-                local -a COMP_WORDS=(cargo-xtask "${COMP_WORDS[@]:i+1}")
-                local COMP_CWORD=$((COMP_CWORD - i))
-                _cargo_xtask cargo-xtask "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                __cargo_xtask_words
                 return
                 ;;
             *) break ;;
@@ -25,6 +23,23 @@ __cargo_xtask_hook() {
         __cargo_xtask_take
     fi
     [[ -z $__cargo_xtask_before ]] || "$__cargo_xtask_before" "$@"
+}
+
+# The words from `xtask` on. Readline has cut them at colons, of which names of images have one, and shows what comes after.
+__cargo_xtask_words() {
+    local line=${COMP_LINE:0:COMP_POINT} last=
+    [[ $line == *[[:space:]] ]] || last=${line##*[[:space:]]}
+    local -a words
+    read -ra words <<< "${line%"$last"}"
+    while [[ ${words[0]-} != xtask ]]; do
+        words=("${words[@]:1}")
+    done
+    local -a COMP_WORDS=(cargo-xtask "${words[@]:1}" "$last")
+    local COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _cargo_xtask cargo-xtask "$last" "${COMP_WORDS[COMP_CWORD - 1]}"
+    if [[ $COMP_WORDBREAKS == *:* && $last == *:* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${last%:*}:"}")
+    fi
 }
 
 # Remembers the function that completes cargo, and takes its place.

@@ -26,7 +26,7 @@ pub enum ShellName {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Once, and again when commands or flags have changed; new shells then know them:
+Once, and again when commands, flags or images have changed; new shells then know them:
   cargo xtask completions bash > ~/.spark-images.bash        and `. ~/.spark-images.bash` at the end of ~/.bashrc
   cargo xtask completions zsh > ~/.zfunc/_cargo-xtask        with ~/.zfunc in fpath before compinit
   cargo xtask completions fish > ~/.config/fish/conf.d/cargo-xtask.fish
