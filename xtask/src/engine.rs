@@ -25,10 +25,10 @@ use engines::{
 use crate::{boxed::until_interrupted, build::Log, interrupt, report::progress::Step, session::Session, stage::Stager};
 
 /// The label that holds the fingerprint.
-const LABEL: &str = "io.spark-images.fingerprint";
+pub(crate) const LABEL: &str = "io.spark-images.fingerprint";
 /// The host in the names that hold it: one that can never be a registry (RFC 2606), so that nobody is asked for an image
 /// that is not there.
-const HOST: &str = "spark-images.invalid";
+pub(crate) const HOST: &str = "spark-images.invalid";
 
 /// Builds with an engine.
 pub(crate) struct EngineBuild {

@@ -1,7 +1,75 @@
-//! What git says of the checkout.
+//! What git says of a checkout.
+
+use std::{ffi::OsString, io};
 
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// What a caller of this program, such as a git hook, may have set and what would point git elsewhere.
+const FOREIGN: [&str; 8] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+];
+
+/// A folder in a git repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    folder: Utf8PathBuf,
+}
+
+impl Git {
+    /// The repository that `folder` lies in, if it lies in any.
+    pub(crate) fn around(folder: &Utf8Path) -> Option<Self> {
+        let there = folder.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok());
+        there.then(|| Self { folder: folder.to_owned() })
+    }
+
+    /// What `git WORDS` prints in the folder. Nothing in the repository is written, and no program of its configuration
+    /// is started for it. Paths among the words mean themselves, whatever characters they hold.
+    ///
+    /// # Errors
+    /// git is not installed, or says no.
+    pub(crate) fn ask<W: Into<OsString>>(&self, words: impl IntoIterator<Item = W>) -> Result<Vec<u8>> {
+        self.ask_or(None, words)
+    }
+
+    /// The same, where exit code 1 means that nothing was found.
+    ///
+    /// # Errors
+    /// As [`Git::ask`].
+    pub(crate) fn find<W: Into<OsString>>(&self, words: impl IntoIterator<Item = W>) -> Result<Vec<u8>> {
+        self.ask_or(Some(1), words)
+    }
+
+    fn ask_or<W: Into<OsString>>(&self, fine: Option<i32>, words: impl IntoIterator<Item = W>) -> Result<Vec<u8>> {
+        let fixed =
+            ["--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "grep.fullName=false"];
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+        let all = fixed.into_iter().map(OsString::from).chain(words);
+        let mut expression = duct::cmd("git", all).dir(&self.folder).env("LC_ALL", "C");
+        for variable in FOREIGN {
+            expression = expression.env_remove(variable);
+        }
+        let output = match expression.stdin_null().stdout_capture().stderr_capture().unchecked().run() {
+            Ok(output) => output,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("git is not installed, and {} is a git checkout\n  apt-get install git", self.folder)
+            }
+            Err(error) => return Err(error).with_context(|| format!("running git {name} in {}", self.folder)),
+        };
+        if !output.status.success() && (fine.is_none() || output.status.code() != fine) {
+            bail!("git {name} failed in {}: {}", self.folder, String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(output.stdout)
+    }
+}
 
 /// What differs from the last commit below `folder` in these paths (all of it, if none is named), as `git status` writes
 /// it. Nothing where there is no git repository: an unpacked archive is as it was published.
@@ -9,16 +77,9 @@ use camino::Utf8Path;
 /// # Errors
 /// There is a repository and git cannot tell.
 pub(crate) fn changes(folder: &Utf8Path, paths: &[&str]) -> Result<Vec<String>> {
-    if !folder.ancestors().any(|above| above.join(".git").exists()) {
-        return Ok(Vec::new());
-    }
-    let fixed = ["--no-optional-locks", "status", "--porcelain", "--untracked-files=all", "--"];
-    let args = fixed.iter().chain(if paths.is_empty() { &["."] } else { paths });
-    let run = duct::cmd("git", args).dir(folder).stdout_capture().stderr_capture().unchecked().run();
-    let output = run.with_context(|| format!("asking git whether {folder} is clean"))?;
-    if !output.status.success() {
-        let error = String::from_utf8_lossy(&output.stderr);
-        bail!("git cannot tell whether {folder} is clean: {}", error.trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    let Some(git) = Git::around(folder) else { return Ok(Vec::new()) };
+    let fixed = ["status", "--porcelain", "--untracked-files=all", "--"];
+    let words = fixed.iter().chain(if paths.is_empty() { &["."] } else { paths });
+    let printed = git.ask(words).with_context(|| format!("asking git whether {folder} is clean"))?;
+    Ok(String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect())
 }

@@ -16,6 +16,7 @@ mod fetch;
 mod git;
 mod images;
 mod interrupt;
+mod legacy;
 mod machine;
 mod manual;
 mod platform;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Run(args) => cmd::run::run(global, args),
         Command::Shell(args) => cmd::run::shell(global, args),
         Command::Store(args) => cmd::store::run(global, args),
+        Command::CleanupLegacy(args) => cmd::cleanup_legacy::run(global, args),
         Command::Docs(args) => cmd::docs::run(global, args),
         Command::Completions(args) => cmd::completions::run(global, args),
         Command::Man(args) => cmd::man::run(global, args),

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 pub(crate) mod built;
 pub(crate) mod graph;
+pub(crate) mod legacy;
 pub(crate) mod plan;
 pub(crate) mod progress;
 

@@ -57,6 +57,7 @@ impl Catalog {
     pub fn read_with(table: &Source, image_files: &[Source], local: Option<Local>) -> Result<Self, Problems> {
         let sink: Sink = RefCell::default();
         let files: Vec<ImageFile> = image_files.iter().filter_map(|source| ImageFile::read(source, &sink)).collect();
+        let source = table;
         let catalog = Table::read(table, &sink).map(|table| {
             let mut builder = Builder {
                 table: &table,
@@ -67,6 +68,7 @@ impl Catalog {
             };
             files.iter().for_each(|file| builder.expand(file));
             let images = builder.finish();
+            table.legacy.check(&source.path, &images, &sink);
             Catalog { table, local, images }
         });
         let sources: Vec<Source> = [table].into_iter().chain(image_files).cloned().collect();

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
     coordinate::Maven,
+    legacy::Legacy,
     platform::{Platform, one_of},
     problem::Source,
     reader::{At, Section, Sink, parse},
@@ -62,6 +63,8 @@ pub struct Table {
     pub groups: BTreeMap<String, Group>,
     /// Artifacts that origin `release` takes in another version.
     pub substitutes: Vec<Substitute>,
+    /// What was there before, and can be removed.
+    pub legacy: Legacy,
 }
 
 /// The Debian archive that the base comes from.
@@ -172,6 +175,7 @@ impl Table {
                 about: section.required("about", "\"what it holds and what it costs\"").value,
             }),
             substitutes: root.list("substitute").into_iter().filter_map(substitute).collect(),
+            legacy: Legacy::read(&root),
         };
         for version in table.unsupported.keys().filter(|version| table.sparks.contains_key(*version)) {
             let message = format!("Spark {version} is both supported and unsupported");

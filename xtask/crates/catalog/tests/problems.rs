@@ -179,3 +179,51 @@ fn platforms_are_known_and_stand_once() {
     let stage = "[[stage]]\ninto = \"x/\"\nplatforms = [\"linux/arm64\"]\nfolder = \"x\"\n";
     assert_eq!(problems(TABLE, &[("base", &format!("{BASE}{stage}"))]), Vec::<String>::new());
 }
+
+#[test]
+fn what_is_called_legacy_stays_inside_and_is_nothing_that_is_built() {
+    let with = |legacy: &str| format!("{TABLE}\n[legacy]\n{legacy}");
+    let path = |what: &str| with(&format!("[[legacy.path]]\n{what}\nreason = \"r\"\ninstead = \"i\"\n"));
+    let image = |names: &str| with(&format!("[[legacy.image]]\nnames = {names}\nreason = \"r\"\ninstead = \"i\"\n"));
+    let images = [("base", BASE)];
+    for good in [
+        with("told-in = [\"CHANGELOG.md\"]\n"),
+        path("folder = \"docker/old\""),
+        path("files = [\"Makefile\", \"docker/*/nothing-like-it-*.sh\", \"a[!b]?\"]\nholds = [\"x\"]\nlacks = [\"y\"]"),
+        image("[\"old:1\", \"localhost:5000/a/old:1.0-x\"]"),
+    ] {
+        assert_eq!(problems(&good, &images), Vec::<String>::new(), "{good}");
+    }
+    for (table, expected) in [
+        (with("files = []\n"), "unknown key `files` in [legacy]"),
+        (path("folder = \"/etc\""), "`/etc` is no path inside of the repository; write a path relative"),
+        (path("folder = \"a/../..\""), "`a/../..` has the part `..`"),
+        (path("folder = \"\""), "`` is no path inside of the repository"),
+        (path("folder = \"a//b\""), "`a//b` has the part ``"),
+        (path("folder = \".git/hooks\""), "has the part `.git`"),
+        (path("folder = \"docker/*\""), "`docker/*` has the wildcard `*`"),
+        (path("files = [\"docker/*\"]"), "`docker/*` matches whatever lies there"),
+        (path("files = [\"docker/**/build.sh\"]"), "has the wildcard `**`"),
+        (path("files = [\"docker/[a\"]"), "`docker/[a` is no pattern: "),
+        (path("files = [\"a\\nb\"]"), "`a\\nb` is no path inside of the repository"),
+        (path("folder = \"a\"\nfiles = [\"b\"]"), "names one `folder`, or `files`"),
+        (path("folder = \"a\"\nholds = [\"b\"]"), "`holds` and `lacks` are about `files`"),
+        (path("folder = \"a\"\nfolders = \"b\""), "unknown key `folders` in [legacy.path]; did you mean `folder`?"),
+        (with("[[legacy.path]]\nfolder = \"a\"\n"), "`reason` is missing"),
+        (path("folder = \"docker\""), "[legacy] calls `docker` legacy, and base:1 is made of docker/base/image.toml"),
+        (
+            path("files = [\"docker/*/Docker*\"]"),
+            "and base:1 is made of docker/base/Dockerfile; make the pattern narrower",
+        ),
+        (image("[\"old\"]"), "`old` is no image with its tag"),
+        (image("[\"old:*\"]"), "`old:*` is no image with its tag; write the whole name"),
+        (image("[\"--all:1\"]"), "`--all:1` is no image with its tag"),
+        (image("[]"), "`names` in [[legacy.image]] names nothing"),
+        (
+            image("[\"base:1\"]"),
+            "[legacy] calls the image base:1 legacy, and docker/base/image.toml says that it is built",
+        ),
+    ] {
+        assert_problem(&table, &images, expected);
+    }
+}

@@ -1,5 +1,7 @@
 //! Commands that look after this repository.
 
+use std::path::PathBuf;
+
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
@@ -47,4 +49,55 @@ pub struct ManArgs {
     /// Folder to write to
     #[arg(short, long, value_name = "DIR")]
     pub output: Utf8PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is legacy stands in docker/versions.toml, [legacy], and nothing else is touched. Shown is
+what would go, how big it is, which commit touched it last, and which files still name it. Then
+it is removed from the working tree, as `rm` would do it. The index is left as it is:
+  git status                   shows what went
+  git checkout -- PATH         brings it back
+  git add -A && git commit     makes it final
+What git could not bring back (untracked, ignored or changed files, submodules, other
+repositories) is refused, unless you say --force. No symbolic link is followed. Stopped at any
+time, the next run goes on.
+
+At the end files that still name what is gone are listed with their lines; the exit status is
+then 1. It is 3 if images were left because something stands on them.
+
+  cargo xtask cleanup-legacy --dry-run                 show it, and remove nothing
+  cargo xtask cleanup-legacy --root ../old --yes       clean another checkout, without a question
+  cargo xtask cleanup-legacy --engine docker           Docker's images of those names as well")]
+pub struct CleanupLegacyArgs {
+    /// Clean this checkout; this repository's own table says what is legacy
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<Utf8PathBuf>,
+    /// Leave what lies here, a path relative to the checkout. Repeat it for more
+    #[arg(long, value_name = "PATH")]
+    pub keep: Vec<PathBuf>,
+    /// Look into this engine as well: images with the exact names of the table, and those that this program built and that
+    /// have lost their last tag. Never one that a container stands on. Without it no engine is asked
+    #[arg(long, value_enum, value_name = "ENGINE", value_delimiter = ',')]
+    pub engine: Vec<CleanupEngine>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove it without asking
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Remove also what git could not bring back. It is gone for good
+    #[arg(long)]
+    pub force: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum CleanupEngine {
+    /// Docker
+    Docker,
+    /// Podman
+    Podman,
 }

@@ -153,6 +153,8 @@ pub enum Command {
     /// Look after the store of fetched files
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Remove what this repository has replaced: the tree and the images from before
+    CleanupLegacy(CleanupLegacyArgs),
     /// Write the rendered parts of the documents, and check the rest
     Docs(DocsArgs),
     /// Print what a shell needs to complete words of `cargo xtask`

@@ -31,6 +31,17 @@ pub struct Held {
     pub size: u64,
 }
 
+/// An image that an engine keeps, by the names under which it would remove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its id: the digest of its configuration.
+    pub id: Digest,
+    /// What the engine calls it, hosts included. None, if its last name was given to another image.
+    pub names: BTreeSet<String>,
+    /// Bytes of its files, as the engine counts and rounds them.
+    pub size: u64,
+}
+
 /// The images of an engine that were asked for, by each of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing(BTreeMap<String, Held>);
@@ -66,13 +77,55 @@ impl Engine {
     /// # Errors
     /// What the client said.
     pub fn list(self, filter: &str) -> Result<Listing, Failure> {
+        Ok(Listing::of(self.stored(Some(filter))?))
+    }
+
+    /// The images that it keeps, all of them or those that a filter lets through: one call.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn stored(self, filter: Option<&str>) -> Result<Vec<Stored>, Failure> {
         // One of them prints a word for the repository that the others do not know, and cuts columns at blanks.
         let format = match self {
             Self::Docker | Self::Podman => "{{.ID}}|{{.Repository}}:{{.Tag}}|{{.Size}}",
             Self::Buildah => "{{.ID}}|{{.Name}}:{{.Tag}}|{{.Size}}",
         };
-        let printed = self.client().ask(&["images", "--no-trunc", "--filter", filter, "--format", format])?;
-        Ok(Listing::read(&printed))
+        let mut arguments = vec!["images", "--no-trunc"];
+        arguments.extend(filter.into_iter().flat_map(|filter| ["--filter", filter]));
+        arguments.extend(["--format", format]);
+        Ok(read(&self.client().ask(&arguments)?))
+    }
+
+    /// The ids of the containers, running or not, that stand on an image or on one that is made of it.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn users(self, image: &Digest) -> Result<Vec<String>, Failure> {
+        let filter = format!("ancestor={}", image.hex());
+        let printed = self.client().ask(&["ps", "--all", "--quiet", "--filter", &filter])?;
+        Ok(printed.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// The id of what a name stands for now.
+    ///
+    /// # Errors
+    /// What the client said: it knows no such name.
+    pub fn id(self, name: &str) -> Result<Option<Digest>, Failure> {
+        Ok(digest(self.client().ask(&["image", "inspect", "--format", "{{.Id}}", name])?.trim()))
+    }
+
+    /// Takes a name from an image, and with its last name the image. One that a container stands on, or another image, is
+    /// refused.
+    ///
+    /// # Errors
+    /// What the client said.
+    pub fn remove(self, name: &str) -> Result<(), Failure> {
+        // `--no-prune`: what it was made from is another image. buildah has no such flag, and leaves it alone.
+        let words: &[&str] = match self {
+            Self::Docker | Self::Podman => &["image", "rm", "--no-prune", name],
+            Self::Buildah => &["rmi", name],
+        };
+        self.client().ask(words).map(drop)
     }
 
     /// The ids of all containers, working containers of builds among them; none with Docker, which takes its own away.
@@ -99,24 +152,14 @@ impl Engine {
 }
 
 impl Listing {
-    /// Reads lines of `id|name:tag|size`. What has no id or no name is passed over.
-    fn read(text: &str) -> Self {
-        let mut images: BTreeMap<Digest, Held> = BTreeMap::new();
-        for line in text.lines() {
-            let mut columns = line.split('|').map(str::trim);
-            let (Some(id), Some(name), size) = (columns.next(), columns.next(), columns.next()) else { continue };
-            let Some(id) = digest(id) else { continue };
-            let held = images.entry(id).or_insert_with(|| Held {
-                id,
-                names: BTreeSet::new(),
-                size: size.and_then(bytes).unwrap_or(0),
-            });
-            if !name.contains("<none>") {
-                held.names.insert(name.strip_prefix("localhost/").unwrap_or(name).to_owned());
-            }
-        }
+    fn of(stored: Vec<Stored>) -> Self {
         let mut named = BTreeMap::new();
-        for held in images.into_values() {
+        for Stored { id, names, size } in stored {
+            let names: BTreeSet<String> = names
+                .into_iter()
+                .map(|name| name.strip_prefix("localhost/").map_or(name.clone(), str::to_owned))
+                .collect();
+            let held = Held { id, names, size };
             named.extend(held.names.iter().map(|name| (name.clone(), held.clone())));
         }
         Self(named)
@@ -131,6 +174,25 @@ impl Listing {
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
+}
+
+/// Reads lines of `id|name:tag|size`. What has no id is passed over.
+fn read(text: &str) -> Vec<Stored> {
+    let mut images: BTreeMap<Digest, Stored> = BTreeMap::new();
+    for line in text.lines() {
+        let mut columns = line.split('|').map(str::trim);
+        let (Some(id), Some(name), size) = (columns.next(), columns.next(), columns.next()) else { continue };
+        let Some(id) = digest(id) else { continue };
+        let stored = images.entry(id).or_insert_with(|| Stored {
+            id,
+            names: BTreeSet::new(),
+            size: size.and_then(bytes).unwrap_or(0),
+        });
+        if !name.contains("<none>") {
+            stored.names.insert(name.to_owned());
+        }
+    }
+    images.into_values().collect()
 }
 
 /// An id as clients print it: some leave the name of the algorithm out.
@@ -166,11 +228,11 @@ mod tests {
             format!("sha256:{hex}|localhost/spark-k8s-base:1.0|324 MB\nsha256:{hex}|own.invalid/base:f0|324 MB");
         let other = format!("sha256:{hex}|<none>:<none>|1.5 GB\nno line\n||\n");
         for (printed, size) in [(docker, 319_000_000), (podman, 324_000_000)] {
-            let listing = Listing::read(&printed);
+            let listing = Listing::of(read(&printed));
             let held = listing.get("spark-k8s-base:1.0").unwrap();
             assert_eq!((held.id.hex(), held.size), (hex.to_owned(), size));
             assert_eq!(listing.get("own.invalid/base:f0"), Some(held));
         }
-        assert_eq!(Listing::read(&other), Listing::default());
+        assert_eq!(Listing::of(read(&other)), Listing::default());
     }
 }

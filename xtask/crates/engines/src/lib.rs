@@ -13,6 +13,6 @@ mod problem;
 mod version;
 
 pub use client::{Client, Failure};
-pub use engine::{Engine, Held, Listing};
+pub use engine::{Engine, Held, Listing, Stored};
 pub use problem::{Problem, Problems};
 pub use version::Version;
