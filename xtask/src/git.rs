@@ -5,17 +5,8 @@ use std::{ffi::OsString, io};
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// What a caller of this program, such as a git hook, may have set and what would point git elsewhere.
-const FOREIGN: [&str; 8] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-];
+/// What would have git read paths otherwise than as they are.
+const PATHSPECS: [&str; 3] = ["GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
 /// A folder in a git repository.
 #[derive(Debug, Clone)]
@@ -39,7 +30,15 @@ impl Git {
         self.ask_or(None, words)
     }
 
-    /// The same, where exit code 1 means that nothing was found.
+    /// Whether anything was ever committed.
+    ///
+    /// # Errors
+    /// As [`Git::ask`].
+    pub(crate) fn has_commit(&self) -> Result<bool> {
+        Ok(!self.find(["rev-parse", "--quiet", "--verify", "HEAD"])?.is_empty())
+    }
+
+    /// The same as [`Git::ask`], where exit code 1 means that nothing was found.
     ///
     /// # Errors
     /// As [`Git::ask`].
@@ -54,7 +53,7 @@ impl Git {
         let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
         let all = fixed.into_iter().map(OsString::from).chain(words);
         let mut expression = duct::cmd("git", all).dir(&self.folder).env("LC_ALL", "C");
-        for variable in FOREIGN {
+        for variable in spark_source::ELSEWHERE.into_iter().chain(PATHSPECS) {
             expression = expression.env_remove(variable);
         }
         let output = match expression.stdin_null().stdout_capture().stderr_capture().unchecked().run() {

@@ -243,11 +243,12 @@ impl Checkout<'_> {
         gone.extend(names.iter().map(|(name, _)| Gone::Image((*name).clone())));
         let naming = self.naming(&gone)?;
         let naming_of = |n: usize| lines(naming.iter().filter(|naming| naming.what.contains(&n)), &gone);
+        let history = self.git.as_ref().map(|git| anyhow::Ok(git.has_commit()?.then_some(git))).transpose()?.flatten();
         let mut paths = Vec::new();
         for (n, found) in search.found.iter().enumerate() {
             let rule = &self.legacy.paths[found.rule];
             let (files, bytes) = found.entry.size();
-            let commit = self.git.as_ref().map(|git| last_commit(git, &found.path)).transpose()?.flatten();
+            let commit = history.map(|git: &Git| last_commit(git, &found.path)).transpose()?.flatten();
             paths.push(PathReport {
                 path: shown(&found.path),
                 folder: found.entry.identity.kind.is_dir(),

@@ -116,15 +116,11 @@ impl Kept {
     }
 }
 
-/// The last commit that touched a path, if any did.
+/// The last commit that touched a path, if any did. There must be a commit.
 ///
 /// # Errors
 /// git cannot tell.
 pub(crate) fn last_commit(git: &Git, path: &Path) -> Result<Option<Commit>> {
-    // A repository without a commit: there is nothing to ask about.
-    if git.find(["rev-parse", "--quiet", "--verify", "HEAD"])?.is_empty() {
-        return Ok(None);
-    }
     let printed = git.ask(about(&["log", "-1", "--no-show-signature", "--format=%h%x00%cs%x00%s"], [path]))?;
     let text = String::from_utf8_lossy(&printed);
     let mut parts = text.trim_end().splitn(3, '\0').map(str::to_owned);

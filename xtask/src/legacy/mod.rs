@@ -6,6 +6,7 @@
 
 pub(crate) mod images;
 pub(crate) mod kept;
+mod line;
 pub(crate) mod names;
 pub(crate) mod remove;
 pub(crate) mod tree;

@@ -114,18 +114,13 @@ impl Engine {
         Ok(digest(self.client().ask(&["image", "inspect", "--format", "{{.Id}}", name])?.trim()))
     }
 
-    /// Takes a name from an image, and with its last name the image. One that a container stands on, or another image, is
-    /// refused.
+    /// Takes a name from an image, and with its last name the image, with those of its build's steps that have no name and
+    /// that nothing else stands on. An image that a container stands on, or another image, is refused.
     ///
     /// # Errors
     /// What the client said.
     pub fn remove(self, name: &str) -> Result<(), Failure> {
-        // `--no-prune`: what it was made from is another image. buildah has no such flag, and leaves it alone.
-        let words: &[&str] = match self {
-            Self::Docker | Self::Podman => &["image", "rm", "--no-prune", name],
-            Self::Buildah => &["rmi", name],
-        };
-        self.client().ask(words).map(drop)
+        self.client().ask(&["rmi", name]).map(drop)
     }
 
     /// The ids of all containers, working containers of builds among them; none with Docker, which takes its own away.

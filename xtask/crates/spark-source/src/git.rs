@@ -6,8 +6,8 @@ use camino::Utf8Path;
 
 use crate::Error;
 
-/// What a caller of this program, such as a git hook, may have set and what would point git elsewhere.
-const FOREIGN: [&str; 11] = [
+/// What a caller of this program, such as a git hook, may have set and what would point git to another repository.
+pub const ELSEWHERE: [&str; 8] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -16,10 +16,9 @@ const FOREIGN: [&str; 11] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_NAMESPACE",
     "GIT_PREFIX",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
 ];
+/// What would change how it reads this one.
+const SETTINGS: [&str; 3] = ["GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
 
 /// What `git ARGUMENTS` prints in `root`. A value that `git config` does not find is printed as nothing.
 pub(crate) fn git(root: &Utf8Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
@@ -27,7 +26,7 @@ pub(crate) fn git(root: &Utf8Path, arguments: &[&str]) -> Result<Vec<u8>, Error>
     // A monitor is a program that the checkout's configuration names.
     let safe = ["-c", "core.fsmonitor=false"].iter().chain(arguments);
     let mut expression = duct::cmd("git", safe).dir(root).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
-    for name in FOREIGN {
+    for name in ELSEWHERE.into_iter().chain(SETTINGS) {
         expression = expression.env_remove(name);
     }
     // Where `.git` is no repository, git would go on to one further up, which is about other files.
