@@ -1,6 +1,6 @@
 //! What git says of a checkout.
 
-use std::{ffi::OsString, io};
+use std::{ffi::OsString, io, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,22 +12,35 @@ const PATHSPECS: [&str; 3] = ["GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     folder: Utf8PathBuf,
+    /// An index in the place of the repository's own.
+    index: Option<PathBuf>,
 }
 
 impl Git {
     /// The repository that `folder` lies in, if it lies in any.
     pub(crate) fn around(folder: &Utf8Path) -> Option<Self> {
         let there = folder.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok());
-        there.then(|| Self { folder: folder.to_owned() })
+        there.then(|| Self { folder: folder.to_owned(), index: None })
     }
 
-    /// What `git WORDS` prints in the folder. Nothing in the repository is written, and no program of its configuration
-    /// is started for it. Paths among the words mean themselves, whatever characters they hold.
+    /// What `git WORDS` prints in the folder. Nothing in the repository is written, and no monitor that its configuration
+    /// names is started. Paths among the words mean themselves, whatever characters they hold.
     ///
     /// # Errors
     /// git is not installed, or says no.
     pub(crate) fn ask<W: Into<OsString>>(&self, words: impl IntoIterator<Item = W>) -> Result<Vec<u8>> {
         self.ask_or(None, words)
+    }
+
+    /// The same repository with an index of its own at this path, which holds the last commit and knows nothing of files:
+    /// whoever asks it has them read.
+    ///
+    /// # Errors
+    /// As [`Git::ask`].
+    pub(crate) fn of_last_commit(&self, index: PathBuf) -> Result<Self> {
+        let git = Self { folder: self.folder.clone(), index: Some(index) };
+        git.ask(["read-tree", "HEAD"])?;
+        Ok(git)
     }
 
     /// Whether anything was ever committed.
@@ -47,14 +60,18 @@ impl Git {
     }
 
     fn ask_or<W: Into<OsString>>(&self, fine: Option<i32>, words: impl IntoIterator<Item = W>) -> Result<Vec<u8>> {
-        let fixed =
-            ["--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "grep.fullName=false"];
+        let flags = ["--no-optional-locks", "--literal-pathspecs"];
+        let settings = ["core.fsmonitor=false", "core.sparseCheckout=false", "grep.fullName=false"];
+        let fixed = flags.into_iter().chain(settings.into_iter().flat_map(|setting| ["-c", setting]));
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-        let all = fixed.into_iter().map(OsString::from).chain(words);
+        let all = fixed.map(OsString::from).chain(words);
         let mut expression = duct::cmd("git", all).dir(&self.folder).env("LC_ALL", "C");
         for variable in spark_source::ELSEWHERE.into_iter().chain(PATHSPECS) {
             expression = expression.env_remove(variable);
+        }
+        if let Some(index) = &self.index {
+            expression = expression.env("GIT_INDEX_FILE", index);
         }
         let output = match expression.stdin_null().stdout_capture().stderr_capture().unchecked().run() {
             Ok(output) => output,

@@ -1,7 +1,7 @@
 //! `cleanup-legacy`: removes from a checkout, and from engines, what the version table calls legacy.
 //!
 //! Shown first, removed after a word, and checked in the end. Only the working tree is changed: the index stays as it is, so
-//! that `git checkout` brings everything back.
+//! that `git checkout HEAD` brings everything back.
 
 use std::{
     collections::BTreeSet,
@@ -94,7 +94,7 @@ pub(crate) fn run(global: &Global, args: &CleanupLegacyArgs) -> Result<ExitCode>
             "{lines} {name} what is gone\n\
              change what stands there, and run this again; a file that tells of what was there belongs into `told-in`, in \
              [legacy] of docker/versions.toml\n\
-             to bring a path back: git checkout -- PATH"
+             to bring a path back: git checkout HEAD -- PATH"
         );
     }
     Ok(done(left))
@@ -169,7 +169,8 @@ fn confirm(args: &CleanupLegacyArgs, search: &Search, old: &[OldImage]) -> Resul
         return Ok(());
     }
     if args.json || !io::stdin().is_terminal() {
-        let words: Vec<String> = std::env::args().skip(1).chain(["--yes".to_owned()]).collect();
+        let args = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let words: Vec<String> = args.chain(["--yes".to_owned()]).collect();
         let words: Vec<&str> = ["cargo", "xtask"].into_iter().chain(words.iter().map(String::as_str)).collect();
         bail!("nothing was removed: nobody is asked here\nto remove it: {}", quoted(&words)?);
     }

@@ -1,7 +1,7 @@
 //! What git could bring back: a file that the last commit has as it is. All else is named, with the reason.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::tree::{Entry, Found};
+use super::{
+    plain,
+    tree::{Entry, Found},
+};
 use crate::git::Git;
 
 /// A file, or a folder that is not looked into, that git could not bring back.
@@ -29,18 +32,13 @@ pub(crate) struct Commit {
     pub(crate) subject: String,
 }
 
-/// What the index and the last commit know of some paths.
+/// What the last commit knows of some paths.
+#[derive(Default)]
 pub(crate) struct Kept {
-    files: BTreeMap<PathBuf, Flag>,
+    files: BTreeSet<PathBuf>,
+    submodules: BTreeSet<PathBuf>,
+    /// Those whose content is another now.
     changed: BTreeSet<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flag {
-    Plain,
-    /// `git status` does not look at it.
-    Hidden,
-    Submodule,
 }
 
 /// What lies between the NULs.
@@ -59,28 +57,30 @@ pub(super) fn about<'p>(words: &[&str], paths: impl IntoIterator<Item = &'p Path
 }
 
 impl Kept {
-    /// Asks git about what was found. Without git, nothing is kept.
+    /// Asks git about what was found: every file is read and compared, whatever the index says of it. Without git, or a
+    /// commit, nothing is kept.
     ///
     /// # Errors
     /// git cannot tell.
     pub(crate) fn ask(git: Option<&Git>, found: &[Found]) -> Result<Self> {
-        let mut kept = Self { files: BTreeMap::new(), changed: BTreeSet::new() };
+        let mut kept = Self::default();
         let Some(git) = git.filter(|_| !found.is_empty()) else { return Ok(kept) };
+        if !git.has_commit()? {
+            return Ok(kept);
+        }
+        let folder = tempfile::tempdir().context("making a folder for an index")?;
+        let git = git.of_last_commit(folder.path().join("index"))?;
         let paths = || found.iter().map(|found| found.path.as_path());
-        for record in records(&git.ask(about(&["ls-files", "-z", "-v", "--stage"], paths()))?) {
-            // `H 100644 4b825dc... 0<TAB>path`
+        for record in records(&git.ask(about(&["ls-files", "-z", "--stage"], paths()))?) {
+            // `100644 4b825dc... 0<TAB>path`
             let Some(tab) = record.iter().position(|byte| *byte == b'\t') else { continue };
-            let flag = match (record.first(), record.get(2..8)) {
-                (_, Some(b"160000")) => Flag::Submodule,
-                (Some(b'S' | b'a'..=b'z'), _) => Flag::Hidden,
-                _ => Flag::Plain,
-            };
-            kept.files.insert(path(&record[tab + 1..]).to_owned(), flag);
+            let known = if record.starts_with(b"160000 ") { &mut kept.submodules } else { &mut kept.files };
+            known.insert(path(&record[tab + 1..]).to_owned());
         }
         let prefix = git.ask(["rev-parse", "--show-prefix"])?;
         let prefix = path(prefix.strip_suffix(b"\n").unwrap_or(&prefix)).to_owned();
         let words =
-            ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules=none"];
+            ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules=all"];
         for record in records(&git.ask(about(&words, paths()))?) {
             // `XY path`, from the top of the repository
             let whole = path(record.get(3..).context("git status printed a line without a path")?);
@@ -98,20 +98,18 @@ impl Kept {
 
     fn look(&self, entry: &Entry, path: &Path, missing: &mut Vec<NotKept>) {
         let mut add = |why| missing.push(NotKept { path: path.to_owned(), why });
-        match self.files.get(path) {
-            Some(Flag::Submodule) => add("a submodule"),
-            Some(Flag::Hidden) => add("git was told not to look at it (assume-unchanged or skip-worktree)"),
-            _ if entry.identity.kind.is_dir() && entry.children.contains_key(OsStr::new(".git")) => {
-                add("another git repository");
+        if self.submodules.contains(path) {
+            add("a submodule");
+        } else if entry.identity.kind.is_dir() && entry.children.contains_key(OsStr::new(".git")) {
+            add("another git repository");
+        } else if entry.identity.kind.is_dir() {
+            for (name, entry) in &entry.children {
+                self.look(entry, &path.join(name), missing);
             }
-            _ if entry.identity.kind.is_dir() => {
-                for (name, entry) in &entry.children {
-                    self.look(entry, &path.join(name), missing);
-                }
-            }
-            None => add("not in git"),
-            Some(Flag::Plain) if self.changed.contains(path) => add("changed since the last commit"),
-            Some(Flag::Plain) => {}
+        } else if !self.files.contains(path) {
+            add("not in the last commit");
+        } else if self.changed.contains(path) {
+            add("changed since the last commit");
         }
     }
 }
@@ -125,5 +123,5 @@ pub(crate) fn last_commit(git: &Git, path: &Path) -> Result<Option<Commit>> {
     let text = String::from_utf8_lossy(&printed);
     let mut parts = text.trim_end().splitn(3, '\0').map(str::to_owned);
     let (id, date, subject) = (parts.next(), parts.next(), parts.next());
-    Ok(id.zip(date).zip(subject).map(|((id, date), subject)| Commit { id, date, subject }))
+    Ok(id.zip(date).zip(subject).map(|((id, date), subject)| Commit { id, date, subject: plain(&subject) }))
 }

@@ -19,3 +19,8 @@ pub(crate) fn shown(path: &Path) -> String {
     let plain = |c: char| !c.is_control() && c != char::REPLACEMENT_CHARACTER;
     if text.chars().all(plain) { text.into_owned() } else { format!("{path:?}") }
 }
+
+/// The begin of a text that somebody else wrote, on one line and without what a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    text.trim().chars().take(160).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -12,13 +12,10 @@ use anyhow::{Context as _, Result};
 use super::{
     kept::{path as path_of, records},
     line::{File, Search, resolved, targets},
-    shown,
+    plain, shown,
     tree::Tree,
 };
 use crate::git::Git;
-
-/// How much of a line is kept: the rest of a generated file tells nobody anything.
-const LINE: usize = 160;
 
 /// Something that is gone, or will be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,8 +66,7 @@ pub(crate) fn naming(git: &Git, tree: &Tree, gone: &[Gone], skip: &dyn Fn(&Path)
         let text = String::from_utf8_lossy(line.text);
         let what = search.named(&text, of);
         if !what.is_empty() {
-            let text = text.trim().chars().take(LINE).collect();
-            found.push(Naming { file: line.file.to_owned(), line: line.number, text, what });
+            found.push(Naming { file: line.file.to_owned(), line: line.number, text: plain(&text), what });
         }
     }
     found.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));

@@ -11,6 +11,7 @@ use std::{
     },
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, SystemTime},
 };
 
 use crate::old::{Ended, LEGACY, NAMES, Old, named};
@@ -81,6 +82,12 @@ fn what_git_could_not_bring_back_is_refused_all_at_once() {
     for name in ["hidden", "skipped", "modified"] {
         old.write(format!("{core}/{name}"), "a");
     }
+    old.git(&["config", "core.trustctime", "false"]);
+    let long_ago = || {
+        let file = fs::File::options().write(true).open(old.path(core).join("Dockerfile")).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    };
+    long_ago();
     old.commit();
     old.write(format!("{core}/notes.txt"), "mine");
     old.write(format!("{core}/build.log"), "ignored");
@@ -91,18 +98,22 @@ fn what_git_could_not_bring_back_is_refused_all_at_once() {
     for name in ["hidden", "skipped", "modified"] {
         old.write(format!("{core}/{name}"), "changed");
     }
+    // As long as before, and with the time that git remembers.
+    old.write(format!("{core}/Dockerfile"), "FROM alpine\n");
+    long_ago();
     old.write(format!("{core}/own/.git/HEAD"), "ref: refs/heads/main\n");
     old.write(format!("{core}/own/work"), "another repository's");
     let before = old.files();
     let refused = old.run(&["--yes"]);
     refused.ends(1).says("nothing was removed: git could not bring back");
     for (name, why) in [
-        ("notes.txt", "not in git"),
-        ("build.log", "not in git"),
-        ("staged", "changed since the last commit"),
+        ("notes.txt", "not in the last commit"),
+        ("build.log", "not in the last commit"),
+        ("staged", "not in the last commit"),
         ("modified", "changed since the last commit"),
-        ("hidden", "git was told not to look at it"),
-        ("skipped", "git was told not to look at it"),
+        ("Dockerfile", "changed since the last commit"),
+        ("hidden", "changed since the last commit"),
+        ("skipped", "changed since the last commit"),
         ("own", "another git repository"),
     ] {
         refused.says(&format!("{core}/{name}: {why}"));
@@ -138,7 +149,7 @@ fn a_submodule_is_refused() {
 fn without_git_nothing_can_be_brought_back() {
     let old = Old::new();
     fs::remove_dir_all(old.path(".git")).unwrap();
-    old.run(&["--yes"]).ends(1).says("Makefile: not in git");
+    old.run(&["--yes"]).ends(1).says("Makefile: not in the last commit");
     assert!(old.path("Makefile").exists());
     old.run(&["--yes", "--force"]).ends(0);
     old.is_clean();
@@ -200,7 +211,7 @@ fn a_link_in_the_place_of_a_folder_is_no_way_out() {
     let old = Old::new();
     fs::remove_dir_all(old.path("docker/docker-base/spark-core")).unwrap();
     symlink("../../../outside", old.path("docker/docker-base/spark-core")).unwrap();
-    old.run(&["--yes"]).ends(1).says("docker/docker-base/spark-core: not in git");
+    old.run(&["--yes"]).ends(1).says("docker/docker-base/spark-core: not in the last commit");
     old.run(&["--yes", "--force"]).ends(1);
     old.is_clean();
 }

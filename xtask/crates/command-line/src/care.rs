@@ -57,7 +57,7 @@ What is legacy stands in docker/versions.toml, [legacy], and nothing else is tou
 what would go, how big it is, which commit touched it last, and which files still name it. Then
 it is removed from the working tree, as `rm` would do it. The index is left as it is:
   git status                   shows what went
-  git checkout -- PATH         brings it back
+  git checkout HEAD -- PATH    brings it back
   git add -A && git commit     makes it final
 What git could not bring back (untracked, ignored or changed files, submodules, other
 repositories) is refused, unless you say --force. No symbolic link is followed. Stopped at any
