@@ -229,12 +229,17 @@ impl Builder<'_> {
         }
         let step = self.board.step(&name, if self.engine.is_some() { "building" } else { "assembling" });
         let log = self.begin_log(planned);
+        let staging = lock(&shared.elapsed).get(&index).copied().unwrap_or_default();
+        let began = begin.checked_sub(staging).unwrap_or(begin);
         let built = match &self.engine {
-            Some(engine) => engine.make(&self.stager, &self.secrets, image, &context, &log, &step).and_then(|built| {
-                self.records.put(image, &built)?;
-                Ok(built)
-            }),
-            None => self.write(image, &context, inputs, &log, &step),
+            Some(engine) => {
+                engine.make(&self.stager, &self.secrets, image, &context, &log, &step).and_then(|mut built| {
+                    built.seconds = Some(began.elapsed().as_secs_f64());
+                    self.records.put(image, &built)?;
+                    Ok(built)
+                })
+            }
+            None => self.write(image, &context, inputs, began, &log, &step),
         };
         match built {
             Ok(built) => {
@@ -266,7 +271,16 @@ impl Builder<'_> {
         log
     }
 
-    fn write(&self, image: &Image, context: &Context, inputs: Inputs, log: &Log, step: &Step<'_>) -> Result<Built> {
+    /// `began` is when the work on the image began, staging counted.
+    fn write(
+        &self,
+        image: &Image,
+        context: &Context,
+        inputs: Inputs,
+        began: Instant,
+        log: &Log,
+        step: &Step<'_>,
+    ) -> Result<Built> {
         let text = std::fs::read_to_string(self.stager.workspace.path(&image.dockerfile))
             .with_context(|| format!("reading {}", image.dockerfile))?;
         let table = &self.stager.locked.catalog().table;
@@ -323,7 +337,7 @@ impl Builder<'_> {
         let size = size_of(&mut built.layers.iter());
         let added = size_of(&mut built.layers.iter().filter(|layer| layer.origin != Origin::Base));
         let record = Record { inputs, manifest: built.image.digest };
-        let built = Built { record, size, added, layers, id: None };
+        let built = Built { record, size, added, layers, id: None, seconds: Some(began.elapsed().as_secs_f64()) };
         self.records.put(image, &built)?;
         Ok(built)
     }

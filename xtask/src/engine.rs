@@ -56,7 +56,10 @@ impl EngineBuild {
                 return Err(failure.into());
             }
         };
-        let known = fingerprints(stager, images, &session.locked.blocked(stager.platform))?;
+        let blocked = session.locked.blocked(stager.platform);
+        let buildable: Vec<&Image> =
+            images.iter().copied().filter(|image| !blocked.contains_key(&image.reference)).collect();
+        let known = catalog::fingerprints(&buildable, |image| stager.inputs(image))?;
         let contexts = session.workspace.engine(engine.program()).join("contexts");
         Ok(Self { engine, known, there: Mutex::new(there), contexts, before: OnceLock::new() })
     }
@@ -111,7 +114,7 @@ impl EngineBuild {
     fn built(inputs: Inputs, fingerprint: Digest, held: &Held) -> Built {
         // The engine rounds: what one image adds to another cannot be told from that.
         let record = Record { inputs, manifest: fingerprint };
-        Built { record, size: held.size, added: 0, layers: Vec::new(), id: Some(held.id) }
+        Built { record, size: held.size, added: 0, layers: Vec::new(), id: Some(held.id), seconds: None }
     }
 
     /// Has the engine build a staged image.
@@ -210,26 +213,6 @@ impl EngineBuild {
 /// The name under which an image is handed to its children.
 fn own_name(image: &ImageRef, fingerprint: &Digest) -> String {
     format!("{HOST}/{}:{}", image.name, fingerprint.hex())
-}
-
-/// What each image is made of, parents first, and its fingerprint. Those that are blocked have none.
-fn fingerprints(
-    stager: &Stager<'_>,
-    images: &[&Image],
-    blocked: &BTreeMap<ImageRef, Vec<String>>,
-) -> Result<BTreeMap<ImageRef, (Inputs, Digest)>> {
-    let mut known: BTreeMap<ImageRef, (Inputs, Digest)> = BTreeMap::new();
-    for image in images.iter().filter(|image| !blocked.contains_key(&image.reference)) {
-        let mut inputs = stager.inputs(image)?;
-        let parents = image.parents.values();
-        let parents: Option<Vec<_>> = parents.map(|parent| Some((parent, known.get(parent)?.1))).collect();
-        for (parent, fingerprint) in parents.into_iter().flatten() {
-            inputs.add(format!("image {parent}"), fingerprint);
-        }
-        let fingerprint = inputs.fingerprint();
-        known.insert(image.reference.clone(), (inputs, fingerprint));
-    }
-    Ok(known)
 }
 
 /// Asks whether an engine is there and understands the Dockerfiles of these images.

@@ -1,8 +1,8 @@
 //! Brings the artifacts of the lock into the store.
 
-use std::{collections::BTreeMap, fs::File};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use catalog::{Artifact, Coordinate, Image, LockedCatalog, Platform};
 use store::{FetchOptions, Wanted, fetch};
 
@@ -92,21 +92,6 @@ fn wanted(machine: &Machine, index: &SimpleIndex<'_>, artifact: &Artifact) -> Re
         sha256: Some(artifact.sha256),
         check: None,
     })
-}
-
-/// Makes sure that a file of the user's own is the one that was locked. One that is not there is no error: the store may
-/// have it.
-pub(crate) fn check_own_file(workspace: &Workspace, path: &str, artifact: &Artifact) -> Result<()> {
-    let Ok(file) = File::open(workspace.path(path)) else { return Ok(()) };
-    let (found, size) = blob::hash_reader(file).with_context(|| format!("reading {path}"))?;
-    if found != artifact.sha256 {
-        bail!(
-            "{path} is not the file that was locked: expected {}, found {found} ({size} bytes)\n\
-             if it was changed on purpose: cargo xtask lock --update {path}",
-            artifact.sha256
-        );
-    }
-    Ok(())
 }
 
 /// The user's own files are copied into the store, as everything that enters an image.

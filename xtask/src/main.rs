@@ -13,7 +13,6 @@ mod completions;
 mod docs;
 mod engine;
 mod fetch;
-mod git;
 mod images;
 mod interrupt;
 mod legacy;
@@ -35,19 +34,29 @@ mod zstd;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser as _;
 use command_line as flags;
-use flags::{Cli, Command};
+use flags::{CiCommand, CiRunArgs, Cli, Command, Global};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let global = &cli.global;
-    let result = match &cli.command {
+    run(&cli.global, &cli.command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        // As a shell reports a program that Ctrl-C ended.
+        if interrupt::is_set() { ExitCode::from(130) } else { ExitCode::FAILURE }
+    })
+}
+
+fn run(global: &Global, command: &Command) -> Result<ExitCode> {
+    match command {
         Command::BuildLayers(args) => cmd::build_layers::run(global, args),
         Command::BuildCustom(args) => cmd::build_layers::custom(global, args),
         Command::Plan(args) => cmd::plan::run(global, args),
         Command::Graph(args) => cmd::graph::run(global, args),
         Command::Why(args) => cmd::graph::why(global, args),
+        Command::CiMatrix(args) => ci::matrix(global, args),
+        Command::Ci(CiCommand::Run(args)) => job(global, args),
         Command::List(args) => cmd::list::run(global, args),
         Command::Lock(args) => cmd::lock::run(global, args),
         Command::Fetch(args) => cmd::fetch::run(global, args),
@@ -67,10 +76,17 @@ fn main() -> ExitCode {
         Command::Docs(args) => cmd::docs::run(global, args),
         Command::Completions(args) => cmd::completions::run(global, args),
         Command::Man(args) => cmd::man::run(global, args),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        // As a shell reports a program that Ctrl-C ended.
-        if interrupt::is_set() { ExitCode::from(130) } else { ExitCode::FAILURE }
-    })
+    }
+}
+
+/// One command after the other, until one does not succeed.
+fn job(global: &Global, args: &CiRunArgs) -> Result<ExitCode> {
+    for (step, command) in cmd::ci::steps(global, args)? {
+        eprintln!("== {step}");
+        let code = run(global, &command)?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -265,6 +265,7 @@ impl Puller<'_, '_> {
             added: added.map(|layer| layer.size).sum(),
             layers,
             id: None,
+            seconds: None,
         };
         self.builder.tag(image, found)?;
         self.builder.records.put(image, &built)?;

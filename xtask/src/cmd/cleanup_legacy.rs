@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, bail};
 use camino::Utf8PathBuf;
 use catalog::Legacy;
 use engines::Engine;
+use git::Git;
 
 use crate::{
     flags::{CleanupEngine, CleanupLegacyArgs, Global},
-    git::Git,
     interrupt,
     legacy::{
         images::{self, OldImage, Outcome},

@@ -3,6 +3,7 @@
 pub(crate) mod bake;
 pub(crate) mod build_layers;
 pub(crate) mod bundle;
+pub(crate) mod ci;
 pub(crate) mod cleanup_legacy;
 pub(crate) mod completions;
 pub(crate) mod docs;

@@ -29,12 +29,13 @@ pub(crate) fn run(global: &Global, args: &PushArgs) -> Result<ExitCode> {
         false => selection.chosen(&catalog)?,
     };
     let platforms = catalog.table.platforms(&args.platforms.platform).map_err(Error::msg)?;
-    let chosen =
-        Chosen::new(&workspace, &catalog, &images, &platforms, &args.tag, |image| named.contains(&image.reference))?;
+    let chosen = Chosen::new(&workspace, &catalog, &images, &platforms, &args.tag, |image| {
+        !args.no_tags && named.contains(&image.reference)
+    })?;
     chosen.check(
         &workspace,
         &Conditions {
-            allow_release: args.allow_release,
+            allow_release: args.allow_release || args.no_tags,
             allow_dirty: args.allow_dirty,
             smoke: args.require_smoke.clone(),
         },

@@ -58,9 +58,9 @@ pub(super) fn keep(
     let compiled = Compiled {
         version: wanted.version.clone(),
         pyspark: pom.pyspark.clone(),
-        source: wanted.source(),
+        source: wanted.source.clone(),
         patches: wanted.patches.iter().map(|patch| patch.name().to_owned()).collect(),
-        arguments: wanted.arguments(&stager),
+        arguments: wanted.arguments.clone(),
         builder: format!("{}@{}", wanted.builder.reference, place.digest()),
         seconds,
     };

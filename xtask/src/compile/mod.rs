@@ -10,12 +10,12 @@ mod run;
 pub(crate) mod vendor;
 mod work;
 
-use std::{collections::BTreeSet, fs, num::NonZeroUsize};
+use std::{collections::BTreeSet, fs, num::NonZeroUsize, ops::Deref};
 
 use anyhow::{Context as _, Result, bail};
-use blob::Digest;
 use camino::Utf8PathBuf;
-use catalog::{Artifact, Content, Coordinate, Decision, Image, Inputs, Origin, Plan, Platform, Spark};
+use catalog::{Decision, Image, Plan, Platform};
+use checkout::inputs::Distribution;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,40 +27,19 @@ use crate::{
     workspace::SourceDir,
 };
 
-/// Moved whenever the same inputs give another distribution.
-const FORMAT: u32 = 1;
-/// The id of the images that compile.
-const BUILDER: &str = "builder";
-/// What runs in them.
-const SCRIPT: &str = "docker/spark-custom/compile.sh";
-/// Patches lie in a folder of this one that is named after the version.
-const PATCHES: &str = "docker/spark-custom/patches";
-
-/// All that a distribution is made of.
+/// A distribution that is wanted.
 pub(crate) struct Wanted<'a> {
-    pub(crate) spark: &'a Spark,
-    /// The version that comes out: the table's, or that of the user's own tree.
-    pub(crate) version: String,
-    pub(crate) builder: &'a Image,
-    origin: Sources<'a>,
-    patches: Vec<Patch>,
-    /// By name, each with its identity.
-    pub(crate) inputs: Inputs,
+    made: Distribution<'a>,
+    /// The user's own tree that it is made of, if it is.
+    tree: Option<&'a SourceDir>,
 }
 
-/// Where the sources come from.
-enum Sources<'a> {
-    /// A tree of the user's own.
-    Tree(&'a SourceDir),
-    /// The archive of the table; the lock may have none.
-    Archive(Option<&'a Artifact>),
-}
+impl<'a> Deref for Wanted<'a> {
+    type Target = Distribution<'a>;
 
-/// A change to the source.
-struct Patch {
-    /// Path in the repository.
-    path: String,
-    text: Vec<u8>,
+    fn deref(&self) -> &Distribution<'a> {
+        &self.made
+    }
 }
 
 /// What is noted beside a kept distribution.
@@ -85,104 +64,29 @@ pub(crate) struct Compiled {
 impl<'a> Wanted<'a> {
     /// What the distribution of this version of the table is made of. Opens no connection and compiles nothing.
     pub(crate) fn new(stager: &Stager<'a>, spark: &str) -> Result<Self> {
-        let catalog = stager.locked.catalog();
-        let spark = catalog.table.sparks.get(spark).with_context(|| catalog.table.why_not(spark))?;
-        let Some(source) = &spark.source else {
-            bail!(
-                "docker/versions.toml does not say how Spark {0} is compiled\n\
-                 add [spark.\"{0}\".source] with archive, urls and profiles",
-                spark.version
-            );
-        };
-        let is_local = catalog.local.as_ref().is_some_and(|local| local.spark == spark.version);
-        let archive = Coordinate::Archive(source.archive.name.clone());
-        let origin = match &stager.workspace.source {
-            Some(tree) if is_local => Sources::Tree(tree),
-            _ => Sources::Archive(stager.locked.lock().artifacts.get(&archive)),
-        };
-        let version = match origin {
-            Sources::Tree(tree) => tree.pom.version.clone(),
-            Sources::Archive(_) => spark.version.clone(),
-        };
-        let is_builder = |image: &&Image| image.id == BUILDER && image.spark.as_ref() == Some(&spark.version);
-        let Some(builder) = catalog.images().iter().find(is_builder) else {
-            bail!("no image.toml has the id `{BUILDER}` for Spark {}: it compiles Spark", spark.version);
-        };
-        let patches = patches(stager, &spark.version, &version)?;
-        let mut wanted = Self { spark, version, builder, origin, patches, inputs: Inputs::default() };
-        wanted.inputs = wanted.made_of(stager)?;
-        Ok(wanted)
+        Ok(Self::of(stager, Distribution::new(&stager.reader(), spark)?))
     }
 
     /// What an image takes from a compile, if it does.
     pub(crate) fn of_image(stager: &Stager<'a>, image: &Image) -> Result<Option<Self>> {
-        let has_spark =
-            stager.locked.stages(stager.platform, image).any(|stage| matches!(stage.content, Content::Spark { .. }));
-        match &image.spark {
-            Some(spark) if has_spark && stager.locked.origin(image) == Origin::Source => {
-                Self::new(stager, spark).map(Some)
-            }
-            _ => Ok(None),
-        }
+        Ok(Distribution::of_image(&stager.reader(), image)?.map(|made| Self::of(stager, made)))
     }
 
-    fn made_of(&self, stager: &Stager<'_>) -> Result<Inputs> {
-        let mut inputs = Inputs::default();
-        inputs.add("format", FORMAT);
-        inputs.add("epoch", stager.locked.catalog().table.epoch);
-        inputs.add("source", self.source());
-        for patch in &self.patches {
-            inputs.add(format!("patch {}", patch.name()), Digest::of(&patch.text));
-        }
-        inputs.add("arguments", self.arguments(stager).join(" "));
-        let script = fs::read(stager.workspace.path(SCRIPT)).with_context(|| format!("reading {SCRIPT}"))?;
-        inputs.add(SCRIPT, Digest::of(&script));
-        // What compiles runs here, whatever platform its images are for.
-        let here = stager.on(stager.locked.catalog().table.default_platform());
-        for (name, identity) in here.inputs(self.builder)?.iter() {
-            // What it says of itself and which authorities it trusts compile nothing: Maven is given a trust store.
-            if !name.starts_with("label ") && !name.starts_with("CA ") {
-                inputs.add(format!("builder's {name}"), identity);
-            }
-        }
-        Ok(inputs)
-    }
-
-    /// Archive or tree, with its digest.
-    fn source(&self) -> String {
-        match (&self.origin, &self.spark.source) {
-            (Sources::Tree(tree), _) => format!("source tree {}", tree.identity.digest),
-            (Sources::Archive(Some(archive)), Some(source)) => format!("{} {}", source.archive.name, archive.sha256),
-            (Sources::Archive(_), _) => "unresolved".to_owned(),
-        }
+    fn of(stager: &Stager<'a>, made: Distribution<'a>) -> Self {
+        let local = stager.locked.catalog().local.as_ref();
+        let is_local = local.is_some_and(|local| local.spark == made.spark.version);
+        Self { made, tree: stager.workspace.source.as_ref().filter(|_| is_local) }
     }
 
     /// The command that compiles it.
     pub(crate) fn command(&self) -> String {
-        let words = match &self.origin {
-            Sources::Tree(tree) => vec!["--source-dir", tree.tree.root().as_str()],
-            Sources::Archive(_) => vec![self.spark.version.as_str()],
+        let words = match &self.tree {
+            Some(tree) => vec!["--source-dir", tree.tree.root().as_str()],
+            None => vec![self.spark.version.as_str()],
         };
         let words = ["cargo", "xtask", "build-custom"].into_iter().chain(words);
         // Neither a version nor a path holds a NUL.
         shlex::try_join(words).unwrap_or_default()
-    }
-
-    /// What Maven is told.
-    fn arguments(&self, stager: &Stager<'_>) -> Vec<String> {
-        let source = self.spark.source.as_ref();
-        let profiles = source.iter().flat_map(|source| source.profiles.iter().map(|profile| format!("-P{profile}")));
-        let flags = source.iter().flat_map(|source| source.flags.clone());
-        let table = &stager.locked.catalog().table;
-        let hadoop = table.version("hadoop", self.spark).map(|hadoop| format!("-Dhadoop.version={hadoop}"));
-        // Maven's own switch for builds that give the same bytes: times of entries, order of entries.
-        let time = format!("-Dproject.build.outputTimestamp={}", table.epoch);
-        profiles.chain(hadoop).chain(flags).chain([time]).collect()
-    }
-
-    /// What identifies the distribution.
-    pub(crate) fn key(&self) -> Digest {
-        self.inputs.fingerprint()
     }
 
     /// Where it gets kept.
@@ -227,31 +131,6 @@ impl Compiled {
     }
 }
 
-impl Patch {
-    fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
-    }
-}
-
-/// The patches for a version, in the order of their names: those of the version itself where there are any, else those of
-/// the version of the table that it takes the place of.
-fn patches(stager: &Stager<'_>, table: &str, version: &str) -> Result<Vec<Patch>> {
-    for version in [version, table] {
-        let paths = stager.workspace.glob(&[&format!("{PATCHES}/{version}/*.patch")])?;
-        if !paths.is_empty() || version == table {
-            return paths.into_iter().map(|path| Patch::read(stager, path.into_string())).collect();
-        }
-    }
-    Ok(Vec::new())
-}
-
-impl Patch {
-    fn read(stager: &Stager<'_>, path: String) -> Result<Self> {
-        let text = fs::read(stager.workspace.path(&path)).with_context(|| format!("reading {path}"))?;
-        Ok(Self { path, text })
-    }
-}
-
 /// The Spark versions that a build of these plans compiles.
 ///
 /// # Errors
@@ -263,7 +142,7 @@ pub(crate) fn missing(session: &Session, plans: &[Plan<'_>]) -> Result<BTreeSet<
     for planned in images.filter(|planned| matches!(planned.decision, Decision::Build(_))) {
         let wanted = Wanted::of_image(&stager, planned.image)?;
         let kept = wanted.as_ref().map(|wanted| wanted.kept(&stager)).transpose()?.flatten();
-        missing.extend(wanted.filter(|_| kept.is_none()).map(|wanted| wanted.version));
+        missing.extend(wanted.filter(|_| kept.is_none()).map(|wanted| wanted.version.clone()));
     }
     Ok(missing)
 }

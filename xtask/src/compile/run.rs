@@ -90,7 +90,7 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
         );
     }
     let place = Place::open(session, wanted, args.compile_in, &root)?;
-    let arguments = wanted.arguments(&stager);
+    let arguments = wanted.arguments.clone();
     announce(session, wanted, &arguments, jobs);
     let job = job(session, &work, &pom, arguments, jobs);
     let times = root.join(format!("times-{}.json", wanted.spark.line));
@@ -106,7 +106,7 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
 fn announce(session: &Session, wanted: &Wanted<'_>, arguments: &[String], jobs: Option<NonZeroUsize>) {
     let say = |line: String| session.board.say(&line);
     say(format!("compiling Spark {}: about an hour, once", wanted.version));
-    say(format!("  source    {}", wanted.source()));
+    say(format!("  source    {}", wanted.source));
     for patch in &wanted.patches {
         say(format!("  patch     {}", patch.path));
     }

@@ -11,12 +11,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
+use checkout::inputs::SCRIPT;
 use maven::settings::{self, Proxy, Repository, Settings};
 use registries::Endpoint;
 use sandbox::Mount;
 use spark_source::archive;
 
-use super::{SCRIPT, Sources, Wanted};
+use super::Wanted;
 use crate::{machine::location, session::Session};
 
 /// Where a compile sees its folders.
@@ -106,18 +107,18 @@ impl Work {
         let cancel = &session.machine.cancel;
         let step = session.board.step(&format!("Spark {}", wanted.version), "laying out the source");
         let progress = |_bytes: u64| {};
-        match &wanted.origin {
-            Sources::Tree(source) => {
+        match (wanted.tree, wanted.archive) {
+            (Some(source), _) => {
                 let copied = source.tree.copy_to(&self.tree(), cancel, &progress)?;
                 if copied.digest != source.identity.digest {
                     bail!("{} was changed after this run had begun\nrun the command again", source.tree.root());
                 }
             }
-            Sources::Archive(Some(archive)) => {
+            (None, Some(archive)) => {
                 let path = session.stager().path(archive)?;
                 archive::unpack(&path, &archive.sha256, &self.tree(), cancel, &progress)?;
             }
-            Sources::Archive(None) => bail!("docker/versions.lock has no archive of Spark {}", wanted.version),
+            (None, None) => bail!("docker/versions.lock has no archive of Spark {}", wanted.version),
         }
         drop(step);
         Ok(())

@@ -13,7 +13,7 @@ use super::{
     plain,
     tree::{Entry, Found},
 };
-use crate::git::Git;
+use git::Git;
 
 /// A file, or a folder that is not looked into, that git could not bring back.
 #[derive(Debug, Clone, PartialEq, Eq)]

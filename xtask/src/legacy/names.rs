@@ -15,7 +15,7 @@ use super::{
     plain, shown,
     tree::Tree,
 };
-use crate::git::Git;
+use git::Git;
 
 /// Something that is gone, or will be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,6 @@ use super::proof::Proof;
 use checkout::{records::Records, text::count};
 
 use crate::{
-    git,
     platform::{flag, label, oci},
     workspace::Workspace,
 };

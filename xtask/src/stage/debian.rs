@@ -18,27 +18,10 @@ use debian::{
 use super::{Fault, ROOTFS, Stager};
 use crate::machine::kept_folder;
 
-/// Moved whenever the same packages and the same recipe give another tar.
-const FORMAT: u32 = 1;
-
-/// What a root filesystem is made of besides its packages.
-pub(super) fn inputs(stager: &Stager<'_>, recipe: &str, inputs: &mut Inputs) -> Result<()> {
-    inputs.add("rootfs format", FORMAT);
-    inputs.add(recipe, Digest::of(read_recipe(stager, recipe)?.as_bytes()));
-    for (path, pem) in &stager.machine.extra_ca {
-        inputs.add(format!("CA {}", path.file_name().unwrap_or(path.as_str())), Digest::of(pem));
-    }
-    Ok(())
-}
-
-fn read_recipe(stager: &Stager<'_>, recipe: &str) -> Result<String> {
-    fs::read_to_string(stager.workspace.path(recipe)).with_context(|| format!("reading {recipe}"))
-}
-
 /// The tar of the root filesystem that `recipe` and the packages make.
 pub(super) fn tar(stager: &Stager<'_>, recipe: &str, artifacts: &[&Artifact]) -> Result<Entry> {
     let mut key = Inputs::default();
-    inputs(stager, recipe, &mut key)?;
+    stager.reader().rootfs(recipe, &mut key)?;
     key.add("epoch", stager.locked.catalog().table.epoch);
     for artifact in artifacts {
         key.add(artifact.id.to_string(), artifact.sha256);
@@ -49,7 +32,7 @@ pub(super) fn tar(stager: &Stager<'_>, recipe: &str, artifacts: &[&Artifact]) ->
     if let Some(entry) = kept(&path, &noted)? {
         return Ok(entry);
     }
-    let text = read_recipe(stager, recipe)?;
+    let text = fs::read_to_string(stager.workspace.path(recipe)).with_context(|| format!("reading {recipe}"))?;
     let recipe: Recipe = toml::from_str(&text).with_context(|| format!("reading {recipe}"))?;
     let debs: Vec<Deb> = artifacts
         .iter()

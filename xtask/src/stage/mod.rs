@@ -3,7 +3,6 @@
 //! Nothing is copied here. The context names where the bytes lie: in the store, in a kept Spark home, in a wheel.
 
 mod debian;
-mod folder;
 mod python;
 mod spark_home;
 
@@ -18,17 +17,14 @@ use assemble::{
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Platform, Stage};
+use checkout::inputs::{Formats, Held, Reader, folder_files};
 
 use crate::{
     compile::Wanted,
-    fetch,
     machine::{Machine, kept_folder},
     platform,
     workspace::Workspace,
 };
-
-/// Moved whenever the same inputs give another image, so that every image is built anew.
-const FORMAT: u32 = 1;
 
 /// Something that was made once and kept, and is not what it was.
 pub(crate) struct Fault {
@@ -72,7 +68,7 @@ pub(crate) struct Stager<'a> {
     pub(crate) platform: Platform,
 }
 
-impl Stager<'_> {
+impl<'a> Stager<'a> {
     /// The same for another platform.
     pub(crate) fn on(self, platform: Platform) -> Self {
         Self { platform, ..self }
@@ -88,83 +84,26 @@ impl Stager<'_> {
         self.locked.artifacts(self.platform, image, stage)
     }
 
-    /// What an image is made of besides its parents. Reads the small files of its folder and nothing else.
-    pub(crate) fn inputs(&self, image: &Image) -> Result<Inputs> {
-        let mut inputs = Inputs::default();
-        inputs.add("format", FORMAT);
-        if let Some(mark) = self.platform.mark() {
-            inputs.add("platform", mark);
+    /// What reads the inputs of images.
+    pub(crate) fn reader(&self) -> Reader<'a> {
+        Reader {
+            checkout: self.workspace,
+            locked: self.locked,
+            platform: self.platform,
+            authorities: &self.machine.extra_ca,
+            tree: self.workspace.source.as_ref().map(|source| source.identity.digest),
+            formats: Formats::own(),
         }
-        inputs.add("epoch", self.locked.catalog().table.epoch);
-        let dockerfile = std::fs::read(self.workspace.path(&image.dockerfile))
-            .with_context(|| format!("reading {}, the Dockerfile of {}", image.dockerfile, image.reference))?;
-        inputs.add(&image.dockerfile, blob::Digest::of(&dockerfile));
-        inputs.add("target", image.target.as_deref().unwrap_or_default());
-        if image.network {
-            inputs.add("network", "allowed");
-        }
-        for (name, value) in &image.args {
-            inputs.add(format!("argument {name}"), value);
-        }
-        for (arg, parent) in &image.parents {
-            inputs.add(format!("argument {arg}"), parent);
-        }
-        for (name, value) in self.labels(image) {
-            inputs.add(format!("label {name}"), value);
-        }
-        for stage in self.locked.stages(self.platform, image) {
-            self.stage_inputs(image, stage, &mut inputs).with_context(|| format!("staging {}", image.reference))?;
-        }
-        Ok(inputs)
     }
 
-    fn stage_inputs(&self, image: &Image, stage: &Stage, inputs: &mut Inputs) -> Result<()> {
-        let into = &stage.into;
-        for artifact in self.artifacts(image, stage) {
-            inputs.add(format!("{into} {}", artifact.id), artifact.sha256);
-        }
-        match &stage.content {
-            Content::Folder(path) => {
-                for file in folder::files(self.workspace, path)? {
-                    inputs.add(format!("{path}/{}", file.relative), file.identity()?);
-                }
-            }
-            Content::Links(map) | Content::Texts(map) => {
-                for (name, value) in map {
-                    inputs.add(format!("{into}{name}"), value);
-                }
-            }
-            Content::Spark { leave_out } if self.locked.origin(image) == Origin::Source => {
-                inputs.add(format!("{into} left out"), leave_out.join(" "));
-                for (name, identity) in Wanted::new(self, image.spark.as_deref().unwrap_or_default())?.inputs.iter() {
-                    inputs.add(format!("Spark's {name}"), identity);
-                }
-            }
-            Content::Spark { leave_out } => {
-                inputs.add(format!("{into} left out"), leave_out.join(" "));
-                for (from, to) in &self.locked.catalog().table.release.take {
-                    inputs.add(format!("{into} {to}"), from);
-                }
-            }
-            Content::Python(set) => inputs.add(format!("{into} requirements"), set.requirements.join(" ")),
-            Content::Debian { recipe, .. } => debian::inputs(self, recipe, inputs)?,
-            Content::File(path) => {
-                let artifacts = self.artifacts(image, stage);
-                artifacts.iter().try_for_each(|artifact| fetch::check_own_file(self.workspace, path, artifact))?;
-            }
-            Content::Maven(_) => {}
-        }
-        Ok(())
+    /// What an image is made of besides its parents. Reads the small files of its folder and nothing else.
+    pub(crate) fn inputs(&self, image: &Image) -> Result<Inputs> {
+        self.reader().inputs(image)
     }
 
     /// All labels of an image: its own, and what its origin did.
     pub(crate) fn labels(&self, image: &Image) -> BTreeMap<String, String> {
-        let mut labels = self.locked.origin_labels(self.platform, image);
-        labels.insert("org.opencontainers.image.title".into(), image.reference.name.clone());
-        labels.insert("org.opencontainers.image.version".into(), image.reference.tag.clone());
-        labels.insert("org.opencontainers.image.description".into(), image.about.clone());
-        labels.extend(image.labels.clone());
-        labels
+        self.reader().labels(image)
     }
 
     /// What an image says of the compile of its Spark. It follows from what the image is made of, and is known only when
@@ -201,8 +140,12 @@ impl Stager<'_> {
                 }
             }
             Content::Folder(path) => {
-                for file in folder::files(self.workspace, path)? {
-                    context.insert(&format!("{into}/{}", file.relative), file.entry()?)?;
+                for file in folder_files(self.workspace, path)? {
+                    let entry = match file.read()? {
+                        Held::Link(target) => Entry::Symlink { target },
+                        Held::File { executable, bytes } => Entry::bytes(executable, bytes),
+                    };
+                    context.insert(&format!("{into}/{}", file.relative), entry)?;
                 }
             }
             Content::Links(map) => {

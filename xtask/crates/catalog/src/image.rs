@@ -81,7 +81,7 @@ pub struct Smoke {
 
 impl Smoke {
     /// Adds what `other` has and this has not.
-    pub(crate) fn extend(&mut self, other: &Smoke) {
+    pub fn extend(&mut self, other: &Smoke) {
         for (own, more) in [
             (&mut self.checks, &other.checks),
             (&mut self.jobs, &other.jobs),

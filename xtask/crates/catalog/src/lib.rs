@@ -13,6 +13,7 @@
 
 mod catalog;
 mod check;
+mod ci;
 mod coordinate;
 mod image;
 mod legacy;
@@ -28,12 +29,13 @@ mod table;
 mod template;
 
 pub use catalog::{Catalog, Local};
+pub use ci::{Ci, Github, Gitlab, Runners};
 pub use coordinate::{Coordinate, Maven, ParseCoordinateError};
 pub use image::{Content, Image, ImageRef, Jar, PythonSet, Smoke, Stage};
 pub use legacy::{Legacy, LegacyFiles, LegacyImages, LegacyPath, PathPattern};
 pub use lock::{Artifact, Lock, LockError, LockedSet, Unresolved};
 pub use locked::{LockedCatalog, Origins, Stale};
-pub use plan::{Decision, Inputs, Plan, Planned, Reason, Record};
+pub use plan::{Decision, Inputs, Plan, Planned, Reason, Record, fingerprints};
 pub use platform::Platform;
 pub use problem::{Problem, Problems, Source};
 pub use request::{Request, Requests, python_key};

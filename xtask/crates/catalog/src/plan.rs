@@ -13,6 +13,9 @@ use crate::{
     platform::Platform,
 };
 
+/// What the names of parents begin with among the inputs.
+const PARENT: &str = "image ";
+
 /// All that an image is made of, by name: a file, an artifact, a build argument, a parent; each with its identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs(BTreeMap<String, String>);
@@ -34,8 +37,14 @@ impl Inputs {
         Digest::of(lines.concat().as_bytes())
     }
 
+    /// The same without the parents.
+    pub fn own(&self) -> Self {
+        let own = self.0.iter().filter(|(name, _)| !name.starts_with(PARENT));
+        Self(own.map(|(name, identity)| (name.clone(), identity.clone())).collect())
+    }
+
     /// What is different from `before`, by name.
-    fn changes(&self, before: &Inputs) -> Vec<Reason> {
+    pub fn changes(&self, before: &Inputs) -> Vec<Reason> {
         let names: BTreeSet<&String> = self.0.keys().chain(before.0.keys()).collect();
         let reason = |name: &String| match (before.0.get(name), self.0.get(name)) {
             (None, Some(_)) => Some(Reason::Added(name.clone())),
@@ -44,6 +53,31 @@ impl Inputs {
         };
         names.into_iter().filter_map(reason).collect()
     }
+}
+
+/// What each of `images` (parents first) is made of, and its fingerprint: the digest of all that, the fingerprints of its
+/// parents among it. So it is known before anything is built. A parent that is not among `images` counts by its name alone.
+///
+/// `inputs` gives what an image is made of besides its parents.
+///
+/// # Errors
+/// The first one of `inputs`.
+pub fn fingerprints<E>(
+    images: &[&Image],
+    mut inputs: impl FnMut(&Image) -> Result<Inputs, E>,
+) -> Result<BTreeMap<ImageRef, (Inputs, Digest)>, E> {
+    let mut known: BTreeMap<ImageRef, (Inputs, Digest)> = BTreeMap::new();
+    for image in images {
+        let mut inputs = inputs(image)?;
+        for parent in image.parents.values() {
+            if let Some((_, fingerprint)) = known.get(parent) {
+                inputs.add(format!("{PARENT}{parent}"), fingerprint);
+            }
+        }
+        let fingerprint = inputs.fingerprint();
+        known.insert(image.reference.clone(), (inputs, fingerprint));
+    }
+    Ok(known)
 }
 
 /// What the last build of an image was made of, and what came out.
@@ -154,7 +188,7 @@ fn add_parents(inputs: &mut Inputs, image: &Image, digests: &BTreeMap<&ImageRef,
     let mut unknown = Vec::new();
     for parent in image.parents.values() {
         match digests.get(parent) {
-            Some(digest) => inputs.add(format!("image {parent}"), digest),
+            Some(digest) => inputs.add(format!("{PARENT}{parent}"), digest),
             None => unknown.push(parent.to_string()),
         }
     }
@@ -167,7 +201,7 @@ fn decide(inputs: &Inputs, unknown: Vec<String>, record: Option<Result<Record, R
         Some(Err(record)) => (record, vec![Reason::Gone]),
         Some(Ok(record)) => (record, Vec::new()),
     };
-    let hidden = |reason: &Reason| matches!(reason, Reason::Removed(name) if unknown.iter().any(|parent| *name == format!("image {parent}")));
+    let hidden = |reason: &Reason| matches!(reason, Reason::Removed(name) if unknown.iter().any(|parent| name.strip_prefix(PARENT) == Some(parent)));
     reasons.extend(inputs.changes(&record.inputs).into_iter().filter(|reason| !hidden(reason)));
     reasons.extend(unknown.iter().cloned().map(Reason::Parent));
     if reasons.is_empty() { Decision::Cached(record.manifest) } else { Decision::Build(reasons) }

@@ -153,6 +153,23 @@ impl<'a> Section<'a> {
         seconds
     }
 
+    /// A whole number above 0 that must be there. `example` is shown to whoever left it out.
+    pub(crate) fn number(&self, key: &str, example: &str) -> u64 {
+        let Some(value) = self.get(key) else {
+            if self.table.is_some() {
+                let message = format!("`{key}` is missing in {}", self.name);
+                self.note(self.span.clone(), message, format!("add `{key} = {example}`"));
+            }
+            return 1;
+        };
+        let integer = value.get_ref().as_integer();
+        let number = integer.and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
+        number.filter(|number| *number > 0).unwrap_or_else(|| {
+            self.wrong_type(key, value, "a whole number above 0");
+            1
+        })
+    }
+
     pub(crate) fn bool(&self, key: &str) -> bool {
         match self.get(key) {
             None => false,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
+    ci::Ci,
     coordinate::Maven,
     legacy::Legacy,
     platform::{Platform, one_of},
@@ -65,6 +66,8 @@ pub struct Table {
     pub substitutes: Vec<Substitute>,
     /// What was there before, and can be removed.
     pub legacy: Legacy,
+    /// What CI offers, if the table says it.
+    pub ci: Option<Ci>,
 }
 
 /// The Debian archive that the base comes from.
@@ -136,6 +139,8 @@ pub struct Unsupported {
 pub struct Group {
     /// What it holds and what it costs.
     pub about: String,
+    /// The name of the runners that its images are tested on, where not every runner will do.
+    pub runner: Option<String>,
 }
 
 /// An artifact that origin `release` takes in another version, because the registry has no better.
@@ -173,9 +178,11 @@ impl Table {
             }),
             groups: named(&root, "groups", |section| Group {
                 about: section.required("about", "\"what it holds and what it costs\"").value,
+                runner: section.string("runner").map(|at| at.value),
             }),
             substitutes: root.list("substitute").into_iter().filter_map(substitute).collect(),
             legacy: Legacy::read(&root),
+            ci: root.section("ci").map(Ci::read),
         };
         for version in table.unsupported.keys().filter(|version| table.sparks.contains_key(*version)) {
             let message = format!("Spark {version} is both supported and unsupported");

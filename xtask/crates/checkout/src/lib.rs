@@ -3,6 +3,7 @@
 //! Both binaries stand on this crate, and a command that needs nothing else lives here ([`list`]). So it must stay cheap to
 //! build: no network, no processes, nothing that puts an image together.
 
+pub mod inputs;
 pub mod list;
 pub mod records;
 pub mod text;
@@ -54,6 +55,11 @@ impl Checkout {
             }
         }
         Ok(Self { root, outside })
+    }
+
+    /// The same with the files of the repository below `root`: those of another commit.
+    pub fn at(&self, root: &Utf8Path) -> Self {
+        Self { root: root.to_owned(), outside: self.outside.clone() }
     }
 
     /// The folders of `--images`.

@@ -22,6 +22,9 @@ pub struct Built {
     /// The image's id in the engine that built it, and has its layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<blob::Digest>,
+    /// How long the build took; nothing for an image that was taken from a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }
 
 /// A blob as the file system showed it. Reading a blob verifies it; this tells that nobody touched it since.

@@ -110,6 +110,10 @@ pub struct PushArgs {
     /// Tag in place of the image's own; `{tag}` in it stands for each of those. Repeat it for more
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<String>,
+    /// Push images by what they are made of and move no tag: `--cache-from` elsewhere takes them. Images of origin `release`
+    /// may go there
+    #[arg(long, conflicts_with = "tag")]
+    pub no_tags: bool,
     /// Push the images below as well, without tags of their own: `--cache-from` elsewhere needs them
     #[arg(long)]
     pub with_parents: bool,

@@ -3,11 +3,12 @@
 use clap::{Command, Subcommand as _};
 
 /// Title of a group, and its commands.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Build", &["build-layers", "build-custom", "bake", "stage"]),
     ("Look", &["list", "plan", "graph", "why"]),
     ("Try", &["smoke", "run", "shell"]),
     ("Ship", &["push", "pull", "load", "export"]),
+    ("CI", &["ci-matrix", "ci"]),
     ("Files", &["lock", "fetch", "bundle", "vendor", "store"]),
 ];
 

@@ -6,6 +6,7 @@
 
 mod build;
 mod care;
+mod ci;
 mod destinations;
 mod files;
 mod groups;
@@ -16,7 +17,7 @@ use camino::Utf8PathBuf;
 use catalog::Selection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{build::*, care::*, destinations::*, files::*, groups::groups, plan::*, run::*};
+pub use self::{build::*, care::*, ci::*, destinations::*, files::*, groups::groups, plan::*, run::*};
 
 /// Columns that help takes at most.
 pub const WIDTH: usize = 100;
@@ -93,7 +94,7 @@ pub struct Platforms {
     pub platform: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct OriginArgs {
     /// Where Spark comes from; without it, what the table says
     #[arg(long, value_enum, value_name = "ORIGIN")]
@@ -122,6 +123,11 @@ pub enum Command {
     Graph(GraphArgs),
     /// Say why one image would be built, from each root cause on
     Why(WhyArgs),
+    /// Say which jobs a CI run has to start: those that a change touches
+    CiMatrix(CiMatrixArgs),
+    /// What a job of CI does
+    #[command(subcommand)]
+    Ci(CiCommand),
     /// List the images of the table and what is built of them
     List(ListArgs),
     /// Find the bytes for the version table, write docker/versions.lock

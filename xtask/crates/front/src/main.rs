@@ -32,6 +32,7 @@ fn answer(cli: &Cli) -> Option<Result<ExitCode>> {
             let list = |checkout: Checkout| list::run(&checkout, &checkout.catalog_with(|_| Ok(None))?, args.json);
             Some(Checkout::find(&cli.global.images).and_then(list))
         }
+        Command::CiMatrix(args) => Some(ci::matrix(&cli.global, args)),
         _ => None,
     }
 }

@@ -69,6 +69,11 @@ pub fn discover(machine: &Machine, flags: &[String], suites: &[String]) -> Regis
     found
 }
 
+/// The certificates that the configuration adds. Looks at no client's files.
+pub fn authorities(machine: &Machine, flags: &[String]) -> Vec<ExtraCa> {
+    Sources::read(&mut Search::new(machine), flags).extra_ca
+}
+
 /// The endpoints that were stated, or if none were, those that the clients know.
 fn endpoints(
     search: &mut Search,

@@ -2,21 +2,11 @@
 
 use std::io;
 
+use ::git::ELSEWHERE;
 use camino::Utf8Path;
 
 use crate::Error;
 
-/// What a caller of this program, such as a git hook, may have set and what would point git to another repository.
-pub const ELSEWHERE: [&str; 8] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-];
 /// What would change how it reads this one.
 const SETTINGS: [&str; 3] = ["GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
 

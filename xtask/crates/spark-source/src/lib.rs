@@ -22,7 +22,6 @@ mod pom;
 mod tree;
 
 pub use error::Error;
-pub use git::ELSEWHERE;
 pub use identity::Identity;
 pub use pom::Pom;
 pub use tree::Tree;
