@@ -93,6 +93,7 @@ impl<'a> Stager<'a> {
             authorities: &self.machine.extra_ca,
             tree: self.workspace.source.as_ref().map(|source| source.identity.digest),
             formats: Formats::own(),
+            memo: None,
         }
     }
 

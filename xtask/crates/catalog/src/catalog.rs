@@ -355,7 +355,12 @@ impl<'a> Builder<'a> {
             }
         }
         let drafts = std::mem::take(&mut self.images);
-        let edges: Vec<BTreeMap<String, usize>> = drafts.iter().map(|draft| self.parents_of(draft, &drafts)).collect();
+        let mut by_id: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, draft) in drafts.iter().enumerate() {
+            by_id.entry(&draft.image.id).or_default().push(index);
+        }
+        let edges: Vec<BTreeMap<String, usize>> =
+            drafts.iter().map(|draft| self.parents_of(draft, &drafts, &by_id)).collect();
         let order = self.topological(&drafts, &edges);
         let references: Vec<ImageRef> = drafts.iter().map(|draft| draft.image.reference.clone()).collect();
         let mut sets: Vec<Vec<String>> = vec![Vec::new(); drafts.len()];
@@ -397,11 +402,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn parents_of(&self, draft: &Draft<'_>, all: &[Draft<'_>]) -> BTreeMap<String, usize> {
+    /// The parents of an image, by build argument. `by_id` has the places of all images.
+    fn parents_of(
+        &self,
+        draft: &Draft<'_>,
+        all: &[Draft<'_>],
+        by_id: &BTreeMap<&str, Vec<usize>>,
+    ) -> BTreeMap<String, usize> {
         let mut edges = BTreeMap::new();
         for (arg, at) in &draft.parents {
             let (id, variant) = at.value.split_once(':').map_or((at.value.as_str(), None), |(id, v)| (id, Some(v)));
-            let of_id: Vec<usize> = (0..all.len()).filter(|&other| all[other].image.id == id).collect();
+            let of_id = by_id.get(id).map_or(&[][..], Vec::as_slice);
             let fits = |other: &usize| {
                 let other = &all[*other].image;
                 (other.spark.is_none() || other.spark == draft.image.spark) && other.variant.as_deref() == variant
@@ -411,10 +422,9 @@ impl<'a> Builder<'a> {
                     edges.insert(arg.clone(), *parent);
                 }
                 _ if of_id.is_empty() => {
-                    let ids: BTreeSet<&str> = all.iter().map(|draft| draft.image.id.as_str()).collect();
-                    let help = match nearest(id, ids.iter().copied()) {
+                    let help = match nearest(id, by_id.keys().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("images: {}", ids.into_iter().collect::<Vec<_>>().join(", ")),
+                        None => format!("images: {}", by_id.keys().copied().collect::<Vec<_>>().join(", ")),
                     };
                     self.note(at, format!("unknown parent `{id}`"), help);
                 }

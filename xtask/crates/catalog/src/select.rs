@@ -66,26 +66,29 @@ impl Selection {
     /// A name, version or group that is not there.
     pub fn chosen<'a>(&self, catalog: &'a Catalog) -> Result<Vec<&'a Image>, SelectError> {
         self.check_words(catalog)?;
-        let spark_ok = |image: &Image| {
-            (self.sparks.is_empty() && catalog.local.is_none())
-                || catalog.images().iter().any(|other| {
-                    other.spark.as_deref().is_some_and(|spark| self.wants(spark, catalog))
-                        && stands_on(catalog, other, image)
-                })
-        };
+        let all = self.sparks.is_empty() && catalog.local.is_none();
+        let of_spark: BTreeSet<ImageRef> = catalog
+            .images()
+            .iter()
+            .filter(|image| !all && image.spark.as_deref().is_some_and(|spark| self.wants(spark, catalog)))
+            .map(|image| image.reference.clone())
+            .collect();
+        let below: BTreeSet<&ImageRef> =
+            catalog.with_ancestors(&of_spark).into_iter().map(|image| &image.reference).collect();
+        let spark_ok = |image: &Image| all || below.contains(&image.reference);
+        let needed = needed_groups(catalog);
         let explicit = |image: &Image| self.images.iter().any(|name| names(name, image));
-        let group_ok = |image: &Image| {
-            let needed = needed_groups(catalog, image);
-            needed.iter().all(|group| self.with.contains(group))
-        };
+        let group_ok =
+            |image: &Image| needed[&image.reference].iter().all(|group| self.with.iter().any(|with| with == group));
         let by_name = |image: &&Image| self.images.is_empty() || explicit(image);
         let chosen: Vec<&Image> =
             catalog.images().iter().filter(by_name).filter(|image| spark_ok(image) && group_ok(image)).collect();
         for name in &self.images {
             if !chosen.iter().any(|image| names(name, image)) {
                 let image = catalog.images().iter().find(|image| names(name, image));
-                let groups = image.map(|image| needed_groups(catalog, image)).unwrap_or_default();
-                let missing: Vec<String> = groups.into_iter().filter(|group| !self.with.contains(group)).collect();
+                let groups = image.map(|image| needed[&image.reference].clone()).unwrap_or_default();
+                let missing: Vec<&str> =
+                    groups.into_iter().filter(|group| !self.with.iter().any(|with| with == group)).collect();
                 let why = match missing.first() {
                     Some(group) => format!("it is in the group `{group}`; add `--with {group}`"),
                     None => format!("it is not built for Spark {}", self.sparks.join(", ")),
@@ -156,16 +159,13 @@ fn names(name: &str, image: &Image) -> bool {
     }
 }
 
-fn stands_on(catalog: &Catalog, image: &Image, below: &Image) -> bool {
-    let chain = catalog.with_ancestors(&BTreeSet::from([image.reference.clone()]));
-    chain.iter().any(|image| image.reference == below.reference)
-}
-
-fn needed_groups(catalog: &Catalog, image: &Image) -> BTreeSet<String> {
-    let chain: BTreeMap<&ImageRef, &Image> = catalog
-        .with_ancestors(&BTreeSet::from([image.reference.clone()]))
-        .into_iter()
-        .map(|image| (&image.reference, image))
-        .collect();
-    chain.values().filter_map(|image| image.group.clone()).collect()
+/// The groups that must be switched on for each image: its own and those of what it stands on.
+fn needed_groups(catalog: &Catalog) -> BTreeMap<&ImageRef, BTreeSet<&str>> {
+    let mut needed: BTreeMap<&ImageRef, BTreeSet<&str>> = BTreeMap::new();
+    for image in catalog.images() {
+        let below = image.parents.values().filter_map(|parent| needed.get(parent)).flatten().copied();
+        let groups = below.chain(image.group.as_deref()).collect();
+        needed.insert(&image.reference, groups);
+    }
+    needed
 }

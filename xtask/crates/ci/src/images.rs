@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use catalog::{Catalog, Ci, Image, ImageRef, LockedCatalog, Platform, Smoke, fingerprints};
 use checkout::{
     Checkout,
-    inputs::{Distribution, Formats, Reader},
+    inputs::{Distribution, Formats, Memo, Reader},
     records::Records,
 };
 use matrix::{Graph, Node, State};
@@ -23,6 +23,8 @@ pub(crate) struct Tree<'a> {
     /// The values of `--registry`.
     pub(crate) registries: &'a [String],
     pub(crate) formats: Formats,
+    /// What was read of its files.
+    pub(crate) memo: Memo,
 }
 
 /// All images for all platforms, in the order of the graph.
@@ -136,6 +138,7 @@ impl Tree<'_> {
             authorities,
             tree: None,
             formats: self.formats,
+            memo: Some(&self.memo),
         }
     }
 

@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::{Context as _, Error, Result, bail};
 use catalog::{Catalog, Ci, ImageRef, LockedCatalog, Origin, Platform, Selection};
-use checkout::{Checkout, inputs::Formats};
+use checkout::{
+    Checkout,
+    inputs::{Formats, Memo},
+};
 use command_line::{CiMatrixArgs, Global, GroupBy as GroupFlag, MatrixFormat, OriginFlag};
 use matrix::{Because, Entry, Graph, GroupBy, Job, Rates, render};
 
@@ -36,7 +39,13 @@ pub fn matrix(global: &Global, args: &CiMatrixArgs) -> Result<ExitCode> {
     )?;
     let origin = origin(&catalog, args.origin.origin)?;
     let locked = LockedCatalog::new(catalog, checkout.lock()?, origin)?;
-    let tree = Tree { checkout: &checkout, locked: &locked, registries: &global.registry, formats: Formats::own() };
+    let tree = Tree {
+        checkout: &checkout,
+        locked: &locked,
+        registries: &global.registry,
+        formats: Formats::own(),
+        memo: Memo::default(),
+    };
     let graph = images::graph(&tree, &platforms, &ci, args.changed_since.is_some())?;
     let is_chosen = images::places(&platforms, &locked).map(|(_, image)| chosen.contains(&image.reference));
     let is_chosen: Vec<bool> = is_chosen.collect();
@@ -121,8 +130,7 @@ fn print(made: &Made<'_>, args: &CiMatrixArgs) -> Result<()> {
             let grouped = made.grouped(asked, false)?;
             let parts = (grouped.jobs.as_slice(), grouped.entries.as_slice());
             let since = made.since.as_ref();
-            let json = render::json(&made.graph, asked, parts, &made.because, &made.blocked, since);
-            println!("{}", serde_json::to_string_pretty(&json)?);
+            println!("{}", render::json(&made.graph, asked, parts, &made.because, &made.blocked, since)?);
         }
         MatrixFormat::Github => {
             let github = fitting(made, asked, false, |by, grouped| {

@@ -5,7 +5,7 @@ use std::{fs, io};
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use catalog::{LockedCatalog, Platform};
-use checkout::inputs::Formats;
+use checkout::inputs::{Formats, Memo};
 use command_line::CiMatrixArgs;
 use matrix::{Because, Before, Graph, render::Since};
 
@@ -58,7 +58,8 @@ fn before(tree: &Tree<'_>, root: &Utf8Path, platforms: &[Platform], args: &CiMat
     let catalog = checkout.catalog_with(|_| Ok(None))?;
     let origin = origin(&catalog, args.origin.origin)?;
     let locked = LockedCatalog::new(catalog, checkout.lock()?, origin)?;
-    let old = Tree { checkout: &checkout, locked: &locked, registries: tree.registries, formats };
+    let memo = Memo::default();
+    let old = Tree { checkout: &checkout, locked: &locked, registries: tree.registries, formats, memo };
     let authorities = old.authorities()?;
     let mut before = Before::new();
     for &platform in platforms {

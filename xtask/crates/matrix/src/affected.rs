@@ -43,7 +43,7 @@ pub fn affected(graph: &Graph, before: &Before) -> Vec<Option<Because>> {
             (true, Some(because)) => because.root,
             _ => place,
         };
-        if let Some(old) = old {
+        if let Some(old) = old.filter(|_| !anew) {
             changes.extend(state.proof.changes(&old.proof).iter().map(ToString::to_string));
         }
         affected.push((anew || !changes.is_empty()).then_some(Because { changes, through, root, anew }));

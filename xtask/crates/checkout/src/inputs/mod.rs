@@ -6,7 +6,7 @@ mod distribution;
 mod files;
 mod formats;
 
-use std::{collections::BTreeMap, fs, fs::File};
+use std::{cell::RefCell, collections::BTreeMap, fs, fs::File, rc::Rc};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
@@ -18,6 +18,16 @@ pub use files::{FolderFile, Held, folder_files};
 pub use formats::Formats;
 
 use crate::Checkout;
+
+/// What was read already, for a run that asks for many images: those of one kind share their files.
+#[derive(Debug, Default)]
+pub struct Memo {
+    files: RefCell<BTreeMap<String, Digest>>,
+    folders: RefCell<BTreeMap<String, Identities>>,
+}
+
+/// The files below a folder, by path, each with its identity.
+type Identities = Rc<Vec<(String, String)>>;
 
 /// Reads the inputs of images.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +44,8 @@ pub struct Reader<'a> {
     pub tree: Option<Digest>,
     /// The formats of what is made.
     pub formats: Formats,
+    /// What was read already; nothing for a run in which files may change.
+    pub memo: Option<&'a Memo>,
 }
 
 impl<'a> Reader<'a> {
@@ -53,9 +65,9 @@ impl<'a> Reader<'a> {
             inputs.add("platform", mark);
         }
         inputs.add("epoch", self.locked.catalog().table.epoch);
-        let dockerfile = fs::read(self.checkout.path(&image.dockerfile))
-            .with_context(|| format!("reading {}, the Dockerfile of {}", image.dockerfile, image.reference))?;
-        inputs.add(&image.dockerfile, Digest::of(&dockerfile));
+        let dockerfile = self.file(&image.dockerfile);
+        let dockerfile = dockerfile.with_context(|| format!("looking at the Dockerfile of {}", image.reference))?;
+        inputs.add(&image.dockerfile, dockerfile);
         inputs.add("target", image.target.as_deref().unwrap_or_default());
         if image.network {
             inputs.add("network", "allowed");
@@ -83,8 +95,8 @@ impl<'a> Reader<'a> {
         }
         match &stage.content {
             Content::Folder(path) => {
-                for file in folder_files(self.checkout, path)? {
-                    inputs.add(format!("{path}/{}", file.relative), file.identity()?);
+                for (name, identity) in self.folder(path)?.iter() {
+                    inputs.add(name, identity);
                 }
             }
             Content::Links(map) | Content::Texts(map) => {
@@ -115,14 +127,39 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// The digest of a file.
+    fn file(&self, path: &str) -> Result<Digest> {
+        if let Some(digest) = self.memo.and_then(|memo| memo.files.borrow().get(path).copied()) {
+            return Ok(digest);
+        }
+        let digest = Digest::of(&fs::read(self.checkout.path(path)).with_context(|| format!("reading {path}"))?);
+        if let Some(memo) = self.memo {
+            memo.files.borrow_mut().insert(path.to_owned(), digest);
+        }
+        Ok(digest)
+    }
+
+    /// The files below a folder.
+    fn folder(&self, path: &str) -> Result<Identities> {
+        if let Some(known) = self.memo.and_then(|memo| memo.folders.borrow().get(path).cloned()) {
+            return Ok(known);
+        }
+        let files = folder_files(self.checkout, path)?;
+        let named = files.iter().map(|file| Ok((format!("{path}/{}", file.relative), file.identity()?)));
+        let identities: Identities = Rc::new(named.collect::<Result<_>>()?);
+        if let Some(memo) = self.memo {
+            memo.folders.borrow_mut().insert(path.to_owned(), Rc::clone(&identities));
+        }
+        Ok(identities)
+    }
+
     /// What a root filesystem is made of besides its packages.
     ///
     /// # Errors
     /// The recipe cannot be read.
     pub fn rootfs(&self, recipe: &str, inputs: &mut Inputs) -> Result<()> {
         inputs.add("rootfs format", self.formats.rootfs);
-        let text = fs::read(self.checkout.path(recipe)).with_context(|| format!("reading {recipe}"))?;
-        inputs.add(recipe, Digest::of(&text));
+        inputs.add(recipe, self.file(recipe)?);
         for (path, pem) in self.authorities {
             inputs.add(format!("CA {}", path.file_name().unwrap_or(path.as_str())), Digest::of(pem));
         }

@@ -1,7 +1,6 @@
 //! The documented form, for anything: docs/ci.md, "--format json".
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::{
     affected::Because,
@@ -25,7 +24,38 @@ pub struct Since {
     pub tool_changed: bool,
 }
 
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    group_by: String,
+    changed_since: Option<&'a Since>,
+    jobs: &'a [Entry],
+    images: Vec<Image<'a>>,
+    blocked: Vec<Blocked<'a>>,
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
+    image: &'a str,
+    platform: &'a str,
+    job: &'a str,
+    key: Option<String>,
+    changes: &'a [String],
+    through: Vec<&'a str>,
+    root: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Blocked<'a> {
+    image: &'a str,
+    platform: &'a str,
+    reasons: &'a [String],
+}
+
 /// Renders jobs, images and what is blocked. `blocked` are places of images that the jobs would have if they could be built.
+///
+/// # Errors
+/// None that these types can cause.
 pub fn json(
     graph: &Graph,
     by: GroupBy,
@@ -33,33 +63,40 @@ pub fn json(
     because: &[Option<Because>],
     blocked: &[usize],
     since: Option<&Since>,
-) -> Value {
+) -> Result<String, serde_json::Error> {
     let nodes = graph.nodes();
     let mut images: Vec<(usize, &str)> =
         jobs.iter().flat_map(|job| job.images.iter().map(|&image| (image, job.id.as_str()))).collect();
     images.sort_unstable();
-    let image = |(place, job): &(usize, &str)| {
-        let node = &nodes[*place];
-        let because = because[*place].as_ref();
-        json!({
-            "image": node.image,
-            "platform": node.platform,
-            "job": job,
-            "key": node.state.key.map(|key| key.hex()),
-            "changes": because.map(|because| because.changes.clone()).unwrap_or_default(),
-            "through": because.iter().flat_map(|because| &because.through).map(|&parent| &nodes[parent].image).collect::<Vec<_>>(),
-            "root": because.map(|because| &nodes[because.root].image),
-        })
+    let document = Document {
+        version: VERSION,
+        group_by: by.to_string(),
+        changed_since: since,
+        jobs: entries,
+        images: images
+            .iter()
+            .map(|&(place, job)| {
+                let (node, because) = (&nodes[place], because[place].as_ref());
+                let through = because.iter().flat_map(|because| &because.through);
+                Image {
+                    image: &node.image,
+                    platform: &node.platform,
+                    job,
+                    key: node.state.key.map(|key| key.hex()),
+                    changes: because.map_or(&[], |because| &because.changes),
+                    through: through.map(|&parent| nodes[parent].image.as_str()).collect(),
+                    root: because.map(|because| nodes[because.root].image.as_str()),
+                }
+            })
+            .collect(),
+        blocked: blocked
+            .iter()
+            .map(|&place| Blocked {
+                image: &nodes[place].image,
+                platform: &nodes[place].platform,
+                reasons: &nodes[place].blocked,
+            })
+            .collect(),
     };
-    json!({
-        "version": VERSION,
-        "group_by": by.to_string(),
-        "changed_since": since,
-        "jobs": entries,
-        "images": images.iter().map(image).collect::<Vec<_>>(),
-        "blocked": blocked.iter().map(|&place| {
-            let node = &nodes[place];
-            json!({ "image": node.image, "platform": node.platform, "reasons": node.blocked })
-        }).collect::<Vec<_>>(),
-    })
+    serde_json::to_string_pretty(&document)
 }

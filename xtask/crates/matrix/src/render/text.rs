@@ -30,14 +30,12 @@ pub fn text(
             if because.changes.len() > REASONS {
                 let _ = writeln!(out, "    ... and {} more", because.changes.len() - REASONS);
             }
-            for &parent in &because.through {
+            if !because.through.is_empty() {
+                let parents: Vec<&str> = because.through.iter().map(|&parent| nodes[parent].image.as_str()).collect();
                 let root = because.root;
-                let from = if root == parent || root == place {
-                    String::new()
-                } else {
-                    format!(", because of {}", nodes[root].image)
-                };
-                let _ = writeln!(out, "    on {}{from}", nodes[parent].image);
+                let known = root == place || because.through.contains(&root);
+                let from = if known { String::new() } else { format!("; because of {}", nodes[root].image) };
+                let _ = writeln!(out, "    on {}{from}", parents.join(", "));
             }
         }
     }
