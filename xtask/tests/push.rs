@@ -384,3 +384,34 @@ fn a_tag_means_every_platform_that_was_pushed_with_it() {
     here.ok(&push_args(&fake.host, &["base", "--platform", "linux/arm64"])).says("tagged");
     assert_eq!(fake.tag("base:1").unwrap().to_string(), of("base", "linux/arm64"));
 }
+
+#[test]
+fn jobs_of_ci_hand_their_images_on_without_a_tag_and_one_pushes_them() {
+    let (here, fake) = (Repository::new(), Fake::start(Skills::default()));
+    here.ok(&["lock"]);
+    let job = |repository: &Repository, id: &str, more: &[&str]| {
+        let cache = ["ci", "run", id, "--cache-from", &fake.host, "--cache-to", &fake.host, "--allow-dirty"];
+        repository.ok(&[&cache, more].concat())
+    };
+    job(&here, "base", &[]).says("built     base:1");
+    assert_eq!(fake.tag("base:1"), None);
+    // Another runner: what it needs comes from the registry, and its own image goes there.
+    let there = here.elsewhere();
+    fs::copy(here.path("docker/versions.lock"), there.path("docker/versions.lock")).unwrap();
+    let run = job(&there, "custom-3.5.7", &[]);
+    assert!(!run.stderr.contains("built     base:1"), "{}", run.stderr);
+    run.says("built     custom:3.5.7");
+    // A base that is made otherwise and comes out as before: what stands on it is found there.
+    let changed = here.elsewhere();
+    fs::copy(here.path("docker/versions.lock"), changed.path("docker/versions.lock")).unwrap();
+    changed.replace("docker/base/Dockerfile", "FROM scratch\n", "FROM scratch\n# a comment\n");
+    job(&changed, "base", &[]).says("built     base:1");
+    let run = job(&changed, "custom-3.5.7", &[]);
+    assert!(!run.stderr.contains("built     custom") && !run.stderr.contains("fetching"), "{}", run.stderr);
+    // Without a word nothing of origin `release` gets a tag.
+    let push = format!("{}/team", fake.host);
+    let args = ["ci", "run", "custom-3.5.7", "--push", &push, "--allow-dirty"];
+    there.run(&args).says("of origin `release`, which is for trying things out: custom:3.5.7");
+    there.ok(&[&args[..], &["--allow-release"]].concat());
+    assert!(fake.tag("team/custom:3.5.7").is_some() && fake.tag("team/base:1").is_none());
+}
