@@ -15,7 +15,10 @@ use crate::{
 
 /// The steps of a job, in order, each with its name.
 pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static str, Command)>> {
-    let workspace = Workspace::of_table(global)?;
+    if global.source_dir.is_some() {
+        bail!("jobs are about the versions of the table\nleave out --source-dir");
+    }
+    let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let job = ci::job(&catalog, &args.id)?;
     let images = buildable(&workspace, &catalog, job.platform, job.images, args)?;

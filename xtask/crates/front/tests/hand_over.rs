@@ -117,7 +117,9 @@ fn a_signal_arrives_once_and_nobody_stands_in_between() {
 fn a_list_with_a_tree_of_ones_own_is_handed_over_and_without_one_it_is_not() {
     let bench = Bench::new("echo handed over");
     assert_eq!(text(&bench.run(&["list", "--source-dir", "../spark"]).stdout), "handed over\n");
-    for args in [&["list"][..], &["--help"], &["help", "build-layers"], &["--version"], &["run", "--help"]] {
+    for args in
+        [&["list"][..], &["ci-matrix"], &["--help"], &["help", "build-layers"], &["--version"], &["run", "--help"]]
+    {
         let output = bench.run(args);
         assert!(output.status.success(), "{args:?}: {output:?}");
         assert!(!text(&output.stdout).contains("handed over"), "{args:?}");
