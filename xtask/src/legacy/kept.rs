@@ -8,12 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use git::Git;
 
 use super::{
     plain,
     tree::{Entry, Found},
 };
-use git::Git;
 
 /// A file, or a folder that is not looked into, that git could not bring back.
 #[derive(Debug, Clone, PartialEq, Eq)]

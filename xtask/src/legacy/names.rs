@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use git::Git;
 
 use super::{
     kept::{path as path_of, records},
@@ -15,7 +16,6 @@ use super::{
     plain, shown,
     tree::Tree,
 };
-use git::Git;
 
 /// Something that is gone, or will be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

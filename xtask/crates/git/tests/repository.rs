@@ -163,7 +163,7 @@ fn what_a_partial_clone_lacks_is_not_fetched_without_a_word() {
     let into = tempfile::tempdir().unwrap();
     let into = Utf8Path::from_path(into.path()).unwrap();
     let error = git::write_tree(&partial, "HEAD", &["docker"], into).unwrap_err();
-    assert!(format!("{error:#}").contains("this clone lacks docker/"), "{error:#}");
+    assert!(format!("{error:#}").contains("if this clone lacks them: git fetch --refetch"), "{error:#}");
 }
 
 #[test]
