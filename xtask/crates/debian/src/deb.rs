@@ -93,7 +93,7 @@ pub enum DebFault {
 pub fn read_control(path: &Utf8Path) -> Result<Control, DebError> {
     let error = |source: DebFault| DebError { path: path.to_owned(), source };
     let mut archive = ar::Archive::new(BufReader::new(File::open(path).map_err(|source| error(source.into()))?));
-    with_member(&mut archive, "control.tar", 1, |member| control_of(member)).map_err(error)
+    with_member(&mut archive, "control.tar", |member| control_of(member)).map_err(error)
 }
 
 fn control_of(member: &mut dyn Read) -> Result<Control, DebFault> {
@@ -117,19 +117,19 @@ fn control_of(member: &mut dyn Read) -> Result<Control, DebFault> {
     Ok(Control { text: text.ok_or(DebFault::NoControl)?, files })
 }
 
-/// Hands the decompressed data archive of the package to `read`, with at most `threads` threads decompressing it, and
-/// verifies the digest of the whole file behind it.
+/// Hands the decompressed data archive of the package to `read`, and verifies the digest of the whole file behind it.
+/// Memory is bounded by the window that the archive was compressed with, however large the package is.
 ///
 /// # Errors
 /// The file cannot be read, is no Debian package, is not what its digest says, or `read` reports an error.
-pub fn read_data<T>(deb: &Deb, threads: u32, read: impl FnOnce(&mut dyn Read) -> io::Result<T>) -> Result<T, DebError> {
+pub fn read_data<T>(deb: &Deb, read: impl FnOnce(&mut dyn Read) -> io::Result<T>) -> Result<T, DebError> {
     let error = |source: DebFault| DebError { path: deb.path.clone(), source };
     let run = || {
         let file = File::open(&deb.path)?;
         let mut hashed = HashingReader::new(BufReader::with_capacity(256 * 1024, file));
         let result = {
             let mut archive = ar::Archive::new(&mut hashed);
-            with_member(&mut archive, "data.tar", threads, |member| {
+            with_member(&mut archive, "data.tar", |member| {
                 let value = read(member)?;
                 io::copy(member, &mut io::sink())?;
                 Ok(value)
@@ -150,14 +150,13 @@ pub fn read_data<T>(deb: &Deb, threads: u32, read: impl FnOnce(&mut dyn Read) ->
 fn with_member<R: Read, T>(
     archive: &mut ar::Archive<R>,
     prefix: &'static str,
-    threads: u32,
     read: impl FnOnce(&mut dyn Read) -> Result<T, DebFault>,
 ) -> Result<T, DebFault> {
     while let Some(member) = archive.next_entry() {
         let mut member = member?;
         let name = String::from_utf8_lossy(member.header().identifier()).into_owned();
         let Some(suffix) = name.strip_prefix(prefix) else { continue };
-        let decoder = compression::decoder(suffix, &mut member, threads)?;
+        let decoder = compression::decoder(suffix, &mut member, 1)?;
         let mut decoder = decoder.ok_or(DebFault::Compression { expected: prefix, found: name.clone() })?;
         return read(&mut decoder);
     }

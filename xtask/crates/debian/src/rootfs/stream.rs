@@ -16,13 +16,14 @@ use super::writer::Meta;
 use crate::deb::{self, Deb, DebError};
 
 /// Bytes that may wait for their turn, over all packages.
-const BUDGET: usize = 40 << 20;
+const BUDGET: usize = 16 << 20;
 /// The part of the budget that only the package whose turn it is may use.
-const RESERVE: usize = 8 << 20;
+const RESERVE: usize = 4 << 20;
 /// Bytes handed over at once, at most.
 const CHUNK: usize = 256 << 10;
-/// Packages above this size are decompressed with all threads.
-const LARGE: u64 = 8 << 20;
+/// Packages that are decompressed at once, at most: each has a window of 8 MB, and the largest package, two fifths of all
+/// bytes, takes as long as three threads take for the rest.
+const THREADS: usize = 4;
 
 /// An entry of a package's data archive.
 #[derive(Debug)]
@@ -116,7 +117,7 @@ pub(super) fn for_each<E>(
     debs: &[&Deb],
     mut each: impl FnMut(usize, &mut Entries<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     let budget = Budget::new(debs.len());
     let (senders, receivers): (Vec<_>, Vec<_>) = debs.iter().map(|_| channel()).unzip();
     let work = Mutex::new(debs.iter().zip(senders).enumerate());
@@ -126,7 +127,7 @@ pub(super) fn for_each<E>(
                 while !budget.is_closed() {
                     let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, (deb, sender))) = next else { return };
-                    produce(deb, threads, &Sink { index, sender, budget: &budget });
+                    produce(deb, &Sink { index, sender, budget: &budget });
                 }
             });
         }
@@ -145,10 +146,8 @@ pub(super) fn for_each<E>(
 }
 
 /// Reads one package into its sink. That nobody listens any more is no error: the listener has one.
-fn produce(deb: &Deb, threads: usize, sink: &Sink<'_>) {
-    let large = std::fs::metadata(&deb.path).is_ok_and(|metadata| metadata.len() > LARGE);
-    let threads = if large { u32::try_from(threads).unwrap_or(1) } else { 1 };
-    let result = deb::read_data(deb, threads, |data| {
+fn produce(deb: &Deb, sink: &Sink<'_>) {
+    let result = deb::read_data(deb, |data| {
         let mut archive = tar::Archive::new(data);
         for entry in archive.entries()? {
             let mut entry = entry?;
