@@ -6,9 +6,9 @@
 use std::{fs, os::unix::fs::MetadataExt};
 
 use blob::{Digest, hash_reader};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::entry::Entry;
+use super::plan::Plan;
 use crate::{
     error::{Error, Result},
     layout::Layout,
@@ -40,10 +40,23 @@ pub(crate) fn find(layout: &Layout, key: &Digest) -> Result<Option<(Digest, u64)
     Ok(Some((record.digest, record.size)))
 }
 
-/// Remembers that this key gave this blob with these entries.
-pub(crate) fn store(layout: &Layout, key: &Digest, digest: Digest, entries: &[Entry]) -> Result<()> {
-    layout.remember(&layout.memory("entries", &digest), &entries)?;
-    point(layout, key, digest)
+/// Remembers that this plan gave this blob, in which the bytes of its entries begin at these offsets.
+pub(crate) fn store(layout: &Layout, plan: &Plan, digest: Digest, offsets: &[u64]) -> Result<()> {
+    layout.remember(&layout.memory("entries", &digest), &Entries { plan, offsets })?;
+    point(layout, &plan.key, digest)
+}
+
+/// The entries of a layer, each made when it is written: all of them at once would be as much as the plan again.
+struct Entries<'p> {
+    plan: &'p Plan,
+    offsets: &'p [u64],
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let entries = self.plan.entries.iter().zip(self.offsets);
+        serializer.collect_seq(entries.map(|(planned, &offset)| planned.entry(offset)))
+    }
 }
 
 /// Remembers that this key, too, gave this blob.

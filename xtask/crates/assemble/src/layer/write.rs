@@ -16,7 +16,7 @@ use std::{
 
 use blob::{Digest, Pending};
 
-use super::{entry::Entry, header, plan::Plan, record, tree::Body};
+use super::{header, plan::Plan, record, tree::Body};
 use crate::{
     error::{Error, Result},
     layout::Layout,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The size of a buffer, and how many of them one layer has.
-const BUFFER: usize = 512 * 1024;
+const BUFFER: usize = 256 * 1024;
 const BUFFERS: usize = 4;
 
 /// A layer that is in the layout.
@@ -92,7 +92,7 @@ fn write(layout: &Layout, plan: &Plan) -> Result<Written> {
     for _ in 1..BUFFERS {
         let _ = empty.send(buffer());
     }
-    let (entries, pending) = thread::scope(|scope| {
+    let (offsets, pending) = thread::scope(|scope| {
         let writer = scope.spawn(|| drain(layout, pending, filled, empty));
         let laid_out = lay_out(plan, Tar { full, emptied, buffer: buffer(), position: 0 });
         // A failure of the writer is the cause of the reader's, who then finds nobody at the other end.
@@ -100,7 +100,7 @@ fn write(layout: &Layout, plan: &Plan) -> Result<Written> {
         Ok::<_, Error>((laid_out?, pending))
     })?;
     let (digest, size) = layout.adopt(pending)?;
-    record::store(layout, &plan.key, digest, &entries)?;
+    record::store(layout, plan, digest, &offsets)?;
     Ok(Written { digest, size, cached: false })
 }
 
@@ -114,17 +114,17 @@ fn drain(layout: &Layout, mut pending: Pending, full: Receiver<Buffer>, empty: S
     Ok(pending)
 }
 
-/// Reads the sources and lays out the archive.
-fn lay_out(plan: &Plan, mut tar: Tar) -> Result<Vec<Entry>> {
+/// Reads the sources and lays out the archive. Says where behind each entry's header its bytes begin.
+fn lay_out(plan: &Plan, mut tar: Tar) -> Result<Vec<u64>> {
     let failed = |error| Error::io("writing", "a layer")(error);
     let mut reader = Reader::default();
-    let mut entries = Vec::with_capacity(plan.entries.len());
+    let mut offsets = Vec::with_capacity(plan.entries.len());
     let mut block = Vec::new();
     for planned in &plan.entries {
         block.clear();
         header::write(planned, &mut block);
         tar.put(&block).map_err(failed)?;
-        entries.push(planned.entry(tar.position));
+        offsets.push(tar.position);
         if let (None, Body::File(file)) = (&planned.link, &planned.node.body) {
             reader.read(&planned.path, &file.content, file.promise(), &mut tar)?;
             block.clear();
@@ -135,7 +135,7 @@ fn lay_out(plan: &Plan, mut tar: Tar) -> Result<Vec<Entry>> {
     // Two empty blocks end an archive.
     tar.put(&[0; 1024]).map_err(failed)?;
     tar.pass_on().map_err(failed)?;
-    Ok(entries)
+    Ok(offsets)
 }
 
 /// A piece of an archive. Its bytes are all initialised once, since filling them again and again would cost more than

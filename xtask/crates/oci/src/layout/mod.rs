@@ -13,7 +13,7 @@ mod verify;
 use std::{
     collections::BTreeMap,
     fs::{self, File, Permissions},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::PermissionsExt,
     sync::{Arc, OnceLock},
 };
@@ -234,7 +234,11 @@ impl Layout {
         let folder = self.private()?.join("pending");
         fs::create_dir_all(&folder).map_err(failed)?;
         let mut file = tempfile::Builder::new().tempfile_in(&folder).map_err(failed)?;
-        file.write_all(&to_bytes(document)?).map_err(failed)?;
+        // What is remembered of a layer is some megabytes; it is written as it is made.
+        let mut out = BufWriter::with_capacity(64 << 10, &mut file);
+        serde_json::to_writer(&mut out, document).map_err(|error| failed(error.into()))?;
+        out.flush().map_err(failed)?;
+        drop(out);
         file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
         if let Some(folder) = memory.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
