@@ -18,6 +18,7 @@ mod interrupt;
 mod legacy;
 mod machine;
 mod manual;
+mod memory;
 mod platform;
 mod pull;
 mod push;
@@ -40,6 +41,7 @@ use command_line as flags;
 use flags::{CiCommand, CiRunArgs, Cli, Command, Global};
 
 fn main() -> ExitCode {
+    memory::share_heaps();
     let cli = Cli::parse();
     run(&cli.global, &cli.command).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
