@@ -16,7 +16,7 @@ use store::Store;
 
 use crate::{
     images::not_built,
-    machine::{kept_folder, store_folder},
+    machine::{kept_folder, open_store},
     platform::{foreign, label, oci},
     workspace::Workspace,
 };
@@ -32,6 +32,8 @@ pub(crate) struct Boxed {
     /// The digest of the image's manifest.
     pub(crate) digest: Digest,
     name: String,
+    /// Nobody removes its layers while it runs.
+    _in_use: (Store, Layout),
 }
 
 impl Boxed {
@@ -41,7 +43,7 @@ impl Boxed {
     /// It is not built for this platform, or this machine cannot run programs of it.
     pub(crate) fn open(workspace: &Workspace, catalog: &Catalog, image: &Image, platform: Platform) -> Result<Self> {
         let not_built = || not_built(catalog, image, platform);
-        let layout = Layout::open(workspace.layout()).with_context(not_built)?;
+        let layout = workspace.open_layout().with_context(not_built)?;
         let found = layout.lookup_for(&image.reference.to_string(), &oci(platform))?.with_context(not_built)?;
         let name = label(catalog, platform, image);
         if let Some(why) = foreign(platform) {
@@ -49,14 +51,15 @@ impl Boxed {
         }
         let manifest = layout.manifest(&found)?;
         let config = layout.config(&manifest)?;
-        let sandbox = Sandbox::open(&kept_folder(workspace, &Store::open(store_folder()?)?).join("sandbox"))?;
+        let store = open_store()?;
+        let sandbox = Sandbox::open(&kept_folder(workspace, &store).join("sandbox"))?;
         let layers = sandbox.layers()?;
         for layer in &manifest.layers {
             // The layers of this layout are not compressed: the blob's digest is the diff_id.
             layers.unpack(layer.digest, &layout.blob_path(&layer.digest))?;
         }
         let root = layers.root(&config.rootfs.diff_ids)?;
-        Ok(Self { sandbox, root, config, digest: found.digest, name })
+        Ok(Self { sandbox, root, config, digest: found.digest, name, _in_use: (store, layout) })
     }
 
     /// What a container of the image runs when it is given this command.

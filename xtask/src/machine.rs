@@ -48,6 +48,13 @@ pub(crate) fn store_folder() -> Result<Utf8PathBuf> {
         .context("no folder to keep fetched files in\nset SPARK_IMAGES_CACHE to one")
 }
 
+/// The store of this machine, which nobody removes things from until it is dropped. Says so where that has to be waited for.
+pub(crate) fn open_store() -> Result<Store> {
+    let folder = store_folder()?;
+    let waiting = |holder: &str| eprintln!("waiting   {holder} removes things from {folder}");
+    Ok(Store::join(&folder, &*crate::interrupt::flag()?, &waiting)?)
+}
+
 /// Where what is made once of fetched files is kept: Spark homes, root filesystems, unpacked layers. In the store, so that
 /// all checkouts share it; in this checkout where the store cannot be written to.
 pub(crate) fn kept_folder(workspace: &Workspace, store: &Store) -> Utf8PathBuf {
@@ -57,6 +64,11 @@ pub(crate) fn kept_folder(workspace: &Workspace, store: &Store) -> Utf8PathBuf {
 impl Machine {
     /// Looks at the machine. Opens no connection.
     pub(crate) fn look(workspace: &Workspace, global: &Global, catalog: &Catalog) -> Result<Self> {
+        Self::with_store(open_store()?, workspace, global, catalog)
+    }
+
+    /// As [`Machine::look`], with a store that is open.
+    pub(crate) fn with_store(store: Store, workspace: &Workspace, global: &Global, catalog: &Catalog) -> Result<Self> {
         let found = registries::Machine::current(&workspace.root);
         let registries = registries::discover(&found, &global.registry, &catalog.table.debian.suites);
         for warning in &registries.warnings {
@@ -70,7 +82,6 @@ impl Machine {
         }
         let cancel = crate::interrupt::flag()?;
         let http = client(&extra_ca, global.offline, Arc::clone(&cancel))?;
-        let store = Store::open(store_folder()?)?;
         let sources = catalog.table.sparks.values().filter_map(|spark| spark.source.as_ref());
         let archives = sources.map(|source| (source.archive.name.clone(), source.archive.urls.clone())).collect();
         Ok(Self { store, http, registries, extra_ca, offline: global.offline, archives, cancel })

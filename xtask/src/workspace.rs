@@ -8,11 +8,10 @@ use camino::Utf8Path;
 use catalog::{Catalog, Local};
 use checkout::Checkout;
 use spark_source::{Identity, Pom, Tree};
-use store::Store;
 
 use crate::{
     flags::Global,
-    machine::{kept_folder, store_folder},
+    machine::{kept_folder, open_store},
 };
 
 /// Digits of a tree's digest that its tags end in.
@@ -42,6 +41,12 @@ pub(crate) struct SourceDir {
     pub(crate) identity: Identity,
 }
 
+impl From<Checkout> for Workspace {
+    fn from(checkout: Checkout) -> Self {
+        Self { checkout, source: None }
+    }
+}
+
 impl Workspace {
     /// The checkout, and the Spark tree of `--source-dir`.
     pub(crate) fn find(global: &Global) -> Result<Self> {
@@ -69,7 +74,7 @@ impl SourceDir {
         let tree = Tree::open(folder)?;
         let pom = tree.pom()?;
         let name = format!("{}.json", Digest::of(tree.root().as_str().as_bytes()).hex());
-        let memo = kept_folder(workspace, &Store::open(store_folder()?)?).join("source-dirs").join(name);
+        let memo = kept_folder(workspace, &open_store()?).join("source-dirs").join(name);
         let identity = tree.identity(&memo).with_context(|| format!("reading the Spark tree {}", tree.root()))?;
         Ok(Self { tree, pom, identity })
     }

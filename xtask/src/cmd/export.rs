@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Error, Result, bail};
-use assemble::{Layout, export::Format};
+use assemble::export::Format;
 
 use crate::{
     flags::{ExportArgs, ExportFormat, Global},
@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global, args: &ExportArgs) -> Result<ExitCode> {
     }
     let name = image.reference.to_string();
     let not_built = |platform| not_built(&catalog, image, platform);
-    let layout = Layout::open(workspace.layout()).with_context(|| not_built(catalog.table.default_platform()))?;
+    let layout = workspace.open_layout().with_context(|| not_built(catalog.table.default_platform()))?;
     let mut images = Vec::new();
     for platform in platforms {
         let found = layout.lookup_for(&name, &oci(platform))?.with_context(|| not_built(platform))?;

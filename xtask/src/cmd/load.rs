@@ -90,7 +90,7 @@ fn wanted(
     all: bool,
 ) -> Result<(Layout, Vec<Wanted>)> {
     let first = chosen.first().context("no image is chosen")?;
-    let layout = Layout::open(workspace.layout()).with_context(|| not_built(catalog, first, platform))?;
+    let layout = workspace.open_layout().with_context(|| not_built(catalog, first, platform))?;
     let on = oci(platform);
     let mut wanted = Vec::new();
     for image in chosen {

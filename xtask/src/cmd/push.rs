@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::{Error, Result};
-use assemble::Layout;
 use catalog::{ImageRef, Selection};
 use compress::Kept;
 use distribution::{Address, Credentials, Environment, Limits, Registry, Sessions};
@@ -54,7 +53,7 @@ pub(crate) fn run(global: &Global, args: &PushArgs) -> Result<ExitCode> {
     };
     let push = Push {
         machine: &machine,
-        layout: &Layout::open(workspace.layout())?,
+        layout: &workspace.open_layout()?,
         registry: &registry,
         unstoppable: &Registry::new(&unstoppable, address.clone(), credentials),
         board: &board,

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Error, Result, bail};
-use assemble::Layout;
 use catalog::{Catalog, Image, LockedCatalog, Platform, Selection};
 
 use crate::{
@@ -65,7 +64,7 @@ fn by_state<'a>(
     chosen: &[&'a Image],
     platform: Platform,
 ) -> Result<(Vec<&'a Image>, Vec<Case>)> {
-    let layout = Layout::open(workspace.layout()).ok();
+    let layout = workspace.open_layout().ok();
     let is_built = |image: &Image| -> Result<bool> {
         let Some(layout) = &layout else { return Ok(false) };
         Ok(layout.lookup_for(&image.reference.to_string(), &oci(platform))?.is_some())

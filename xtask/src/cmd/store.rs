@@ -3,12 +3,11 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::Result;
-use assemble::Layout;
 use blob::Digest;
 
 use crate::{
     flags::{Global, StoreCommand},
-    machine::{kept_folder, store_folder},
+    machine::{kept_folder, open_store, store_folder},
     report::{progress::Board, text::count},
     schedule, stage,
     workspace::Workspace,
@@ -26,7 +25,7 @@ pub(crate) fn run(global: &Global, args: &StoreCommand) -> Result<ExitCode> {
 
 fn verify(global: &Global, repair: bool) -> Result<ExitCode> {
     let workspace = Workspace::of_table(global)?;
-    let store = store::Store::open(store_folder()?)?;
+    let store = open_store()?;
     let lock = workspace.lock()?;
     let sizes: BTreeMap<Digest, u64> =
         lock.artifacts.values().map(|artifact| (artifact.sha256, artifact.size)).collect();
@@ -53,7 +52,7 @@ fn verify(global: &Global, repair: bool) -> Result<ExitCode> {
         }
     }
     step.end("verified");
-    if let Ok(layout) = Layout::open(workspace.layout()) {
+    if let Ok(layout) = workspace.open_layout() {
         let step = board.step("built layers", "verifying");
         let jobs = schedule::processors().get();
         for fault in layout.verify(jobs)? {

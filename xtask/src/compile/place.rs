@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result};
-use assemble::{
-    Layout,
-    export::{self, Format},
-};
+use assemble::export::{self, Format};
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use sandbox::{Container, Engine, Mount, Network, Outcome, Output};
@@ -58,7 +55,7 @@ impl Place {
         };
         engine.probe()?;
         let image = wanted.builder.reference.to_string();
-        let layout = Layout::open(session.workspace.layout())?;
+        let layout = session.workspace.open_layout()?;
         let found = layout.lookup_for(&image, &platform::oci(platform))?;
         let found = found.with_context(|| not_built(session.catalog(), wanted.builder, platform))?;
         if !engine.has(&image, &layout.manifest(&found)?.config.digest)? {

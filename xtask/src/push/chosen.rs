@@ -78,7 +78,7 @@ impl<'c> Chosen<'c> {
         tags: &[String],
         named: impl Fn(&Image) -> bool,
     ) -> Result<Self> {
-        let Ok(layout) = Layout::open(workspace.layout()) else {
+        let Ok(layout) = workspace.open_layout() else {
             bail!("nothing is built\nto build: cargo xtask build-layers");
         };
         let (mut items, mut missing) = (Vec::<Item<'_>>::new(), Vec::new());

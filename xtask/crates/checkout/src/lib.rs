@@ -16,6 +16,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Catalog, Local, Lock, Source};
+use oci::Layout;
 
 /// A checkout.
 #[derive(Debug)]
@@ -43,6 +44,15 @@ impl Checkout {
         let Some(root) = root else {
             bail!("no docker/versions.toml in {here} or above it\nrun this in a checkout of the repository");
         };
+        Self::in_folder(root, images)
+    }
+
+    /// The checkout in the folder `root`; `images` as for [`Checkout::find`].
+    ///
+    /// # Errors
+    /// There is no such folder of images.
+    pub fn in_folder(root: Utf8PathBuf, images: &[Utf8PathBuf]) -> Result<Self> {
+        let here = here()?;
         let mut outside = BTreeMap::new();
         for folder in images {
             let path = here.join(folder);
@@ -72,6 +82,15 @@ impl Checkout {
         self.target().join("images")
     }
 
+    /// Opens the layout of built images. Says so where it has to be waited for.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open_layout(&self) -> oci::Result<Layout> {
+        let path = self.layout();
+        Layout::open_or_wait(&path, &|holder| eprintln!("waiting   {holder} removes things from {path}"))
+    }
+
     /// Where the bake file and its contexts lie.
     pub fn bake(&self) -> Utf8PathBuf {
         self.target().join("bake")
@@ -92,7 +111,8 @@ impl Checkout {
         self.target().join("kept")
     }
 
-    fn target(&self) -> Utf8PathBuf {
+    /// Where lies all that is made of this checkout.
+    pub fn target(&self) -> Utf8PathBuf {
         let folder = std::env::var("SPARK_IMAGES_OUT").unwrap_or_else(|_| "target/spark-images".into());
         self.root.join(folder)
     }

@@ -18,7 +18,7 @@ use crate::{
 /// # Errors
 /// The index of the layout cannot be read. A record that cannot be read counts as not built.
 pub fn run(checkout: &Checkout, catalog: &Catalog, as_json: bool) -> Result<ExitCode> {
-    let layout = Layout::open(checkout.layout()).ok();
+    let layout = checkout.open_layout().ok();
     let names = layout.as_ref().map(Layout::named_manifests).transpose()?.unwrap_or_default();
     let built = |platform: Platform, image: &Image| {
         let built = Records::of(layout.as_ref()?, platform).get(image)?;

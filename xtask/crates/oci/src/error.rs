@@ -32,6 +32,14 @@ pub enum Error {
         /// The size and digest of its bytes.
         found: String,
     },
+    /// Somebody uses the layout who must not be disturbed.
+    #[error("{by} is at work with the layout {path}")]
+    InUse {
+        /// The layout's folder.
+        path: Utf8PathBuf,
+        /// Who that is.
+        by: String,
+    },
     /// A folder or document that is no OCI image layout, or not one that is understood here.
     #[error("{path} {reason}")]
     Layout {

@@ -36,6 +36,14 @@ pub enum StoreError {
         /// The bytes that are free, if known.
         available: Option<u64>,
     },
+    /// Somebody uses it who must not be disturbed.
+    #[error("{by} is at work with the store {root}")]
+    InUse {
+        /// The store's folder.
+        root: Utf8PathBuf,
+        /// Who that is.
+        by: String,
+    },
     /// What was to be imported is not what it was said to be.
     #[error("importing {what}: expected {expected}, found {found} ({size} bytes)")]
     WrongImport {

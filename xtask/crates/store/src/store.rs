@@ -6,15 +6,17 @@
 //! <root>/by-check/<algorithm>/<hex> the SHA-256 of the artifact that has this published checksum
 //! <root>/quarantine/<64 hex>       what lay under a digest that it does not have
 //! <root>/locks/<name>.lock         locks between processes
+//! <root>/in-use                    locked by everybody who has joined the store: see [`Store::join`]
 //! ```
 
 use std::{
     fs::{self, File},
     io::{self, Read, Write as _},
     os::unix::fs::PermissionsExt as _,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use blob::{Digest, Pending};
+use blob::{Digest, InUse, Join, Pending};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::Access;
 
@@ -22,24 +24,67 @@ use crate::{check::Check, error::StoreError};
 
 /// The mode of an artifact: nobody has a reason to write to it.
 const ARTIFACT_MODE: u32 = 0o444;
+/// The lock of all who use the store.
+const IN_USE: &str = "in-use";
 
 /// A folder of artifacts, named by their SHA-256.
 #[derive(Debug)]
 pub struct Store {
     root: Utf8PathBuf,
+    /// A place among its users, or the store alone.
+    _in_use: Option<InUse>,
 }
 
 impl Store {
     /// The store in `root`, which is made if it is missing. A folder that cannot be written to serves what it has.
     ///
+    /// For a folder that nobody else removes things from, as one inside of a store that this process has joined.
+    ///
     /// # Errors
     /// The folder does not exist and cannot be made.
     pub fn open(root: impl Into<Utf8PathBuf>) -> Result<Self, StoreError> {
-        let store = Self { root: root.into() };
+        let store = Self { root: root.into(), _in_use: None };
         if !store.root.is_dir() {
             store.make_folder(&store.root)?;
         }
         Ok(store)
+    }
+
+    /// As [`Store::open`], and nobody has the store alone until this is dropped. Whoever has it alone now is waited for;
+    /// after a moment `on_wait` is told, once, who that is. A store that cannot be written to and has no lock is opened
+    /// without one.
+    ///
+    /// # Errors
+    /// As for [`Store::open`]; it cannot be locked; or `cancel` was set while this waited.
+    pub fn join(root: impl Into<Utf8PathBuf>, cancel: &AtomicBool, on_wait: &dyn Fn(&str)) -> Result<Self, StoreError> {
+        let store = Self::open(root)?;
+        let path = store.in_use_path();
+        let cancelled = || cancel.load(Ordering::Relaxed);
+        let how = Join { make: true, when_alone: None, cancelled: &cancelled, on_wait };
+        let in_use = InUse::join(&path, how).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => {
+                StoreError::Interrupted { name: IN_USE.to_owned(), holder: "another process".to_owned() }
+            }
+            _ => store.io("locking", &path, error),
+        })?;
+        Ok(Self { _in_use: in_use, ..store })
+    }
+
+    /// As [`Store::open`], and nobody joins the store until this is dropped.
+    ///
+    /// # Errors
+    /// As for [`Store::open`]; [`StoreError::InUse`] if somebody uses it; or it cannot be locked.
+    pub fn alone(root: impl Into<Utf8PathBuf>) -> Result<Self, StoreError> {
+        let store = Self::open(root)?;
+        let path = store.in_use_path();
+        match InUse::alone(&path).map_err(|error| store.io("locking", &path, error))? {
+            Ok(in_use) => Ok(Self { _in_use: Some(in_use), ..store }),
+            Err(by) => Err(StoreError::InUse { root: store.root, by }),
+        }
+    }
+
+    fn in_use_path(&self) -> Utf8PathBuf {
+        self.root.join(IN_USE)
     }
 
     /// The store's folder.

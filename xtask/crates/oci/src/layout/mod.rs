@@ -8,6 +8,7 @@
 
 mod import;
 mod platforms;
+mod reach;
 mod verify;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use blob::{Digest, Pending};
+use blob::{Digest, InUse, Join, Pending};
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::FlockOperation;
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,23 +33,53 @@ use crate::{
 
 /// JSON documents of images are small; one that is larger is not read into memory.
 const MAX_DOCUMENT: u64 = 64 << 20;
+/// The folder of what is ours alone, and the lock of all who use the layout.
+const PRIVATE: &str = ".assemble";
+const IN_USE: &str = "in-use";
 
 /// An OCI image layout on disk. Clones share their locks.
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: Utf8PathBuf,
-    /// Held shared by everyone who writes blobs; see [`Layout::private`].
-    in_use: Arc<OnceLock<File>>,
+    /// A place among those who use the layout, or the layout alone; see [`Layout::private`].
+    in_use: Arc<OnceLock<InUse>>,
 }
 
 impl Layout {
-    /// Opens the layout at `root`.
+    /// Opens the layout at `root`. Nobody has it alone until this and its clones are dropped, if it has a lock already.
     ///
     /// # Errors
     /// There is none, or it is of a version that is not understood.
     pub fn open(root: impl Into<Utf8PathBuf>) -> Result<Self> {
+        Self::open_or_wait(root, &|_| {})
+    }
+
+    /// As [`Layout::open`]. Where somebody has the layout alone, `on_wait` is told, once and after a moment, who that is.
+    ///
+    /// # Errors
+    /// As [`Layout::open`].
+    pub fn open_or_wait(root: impl Into<Utf8PathBuf>, on_wait: &dyn Fn(&str)) -> Result<Self> {
         let layout = Self { root: root.into(), in_use: Arc::default() };
         layout.check_version()?;
+        // Only whoever writes makes the folder, and cleans up in it: this layout may be somebody else's.
+        layout.join(false, on_wait)?;
+        Ok(layout)
+    }
+
+    /// Opens the layout at `root`, and nobody else uses it until this and its clones are dropped.
+    ///
+    /// # Errors
+    /// As [`Layout::open`]; [`Error::InUse`] if somebody uses it; or it cannot be locked.
+    pub fn alone(root: impl Into<Utf8PathBuf>) -> Result<Self> {
+        let layout = Self { root: root.into(), in_use: Arc::default() };
+        layout.check_version()?;
+        let folder = layout.root.join(PRIVATE);
+        fs::create_dir_all(&folder).map_err(Error::io("making the folder", &folder))?;
+        let path = folder.join(IN_USE);
+        match InUse::alone(&path).map_err(Error::io("locking", path))? {
+            Ok(in_use) => drop(layout.in_use.set(in_use)),
+            Err(by) => return Err(Error::InUse { path: layout.root, by }),
+        }
         Ok(layout)
     }
 
@@ -216,7 +247,7 @@ impl Layout {
 
     /// Where something is remembered: `kind` and the digest of what it is about.
     pub fn memory(&self, kind: &str, about: &Digest) -> Utf8PathBuf {
-        self.root.join(".assemble").join(kind).join(format!("{}.json", about.hex()))
+        self.root.join(PRIVATE).join(kind).join(format!("{}.json", about.hex()))
     }
 
     /// What is remembered there; nothing if it is missing or makes no sense.
@@ -249,23 +280,30 @@ impl Layout {
     /// The folder for what is remembered, and for what is not finished.
     ///
     /// Files that a killed process left unfinished are removed by the first that finds nobody else at work: everybody
-    /// who writes holds a shared lock, and who can have it alone for a moment is alone.
+    /// who uses the layout holds a shared lock, and who can have it alone for a moment is alone.
     ///
     /// # Errors
     /// The folder cannot be made.
     pub fn private(&self) -> Result<Utf8PathBuf> {
-        let folder = self.root.join(".assemble");
+        let folder = self.root.join(PRIVATE);
         if self.in_use.get().is_none() {
             fs::create_dir_all(&folder).map_err(Error::io("making the folder", &folder))?;
-            let path = folder.join("in-use");
-            let lock = File::create(&path).map_err(Error::io("making", &path))?;
-            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                let _ = fs::remove_dir_all(folder.join("pending"));
-            }
-            flock(&lock, FlockOperation::LockShared, &path)?;
-            let _ = self.in_use.set(lock);
+            self.join(true, &|_| {})?;
         }
         Ok(folder)
+    }
+
+    /// Joins the users of the layout.
+    fn join(&self, make: bool, on_wait: &dyn Fn(&str)) -> Result<()> {
+        let folder = self.root.join(PRIVATE);
+        let clean = || drop(fs::remove_dir_all(folder.join("pending")));
+        let path = folder.join(IN_USE);
+        let when_alone: Option<&dyn Fn()> = if make { Some(&clean) } else { None };
+        let how = Join { make, when_alone, cancelled: &|| false, on_wait };
+        if let Some(in_use) = InUse::join(&path, how).map_err(Error::io("locking", path))? {
+            let _ = self.in_use.set(in_use);
+        }
+        Ok(())
     }
 
     fn check_version(&self) -> Result<()> {

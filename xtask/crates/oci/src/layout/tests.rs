@@ -65,3 +65,56 @@ fn leftovers_are_swept_only_by_who_is_alone() {
     Layout::create(&root).unwrap();
     assert!(!left.exists());
 }
+
+#[test]
+fn an_entry_leads_to_all_that_it_names() {
+    let (_guard, layout) = layout();
+    let (config, layer) =
+        (layout.put(media_type::CONFIG, &"config").unwrap(), layout.put(media_type::LAYER, &"layer").unwrap());
+    let manifest = |layers: &[&Descriptor], media_type: &str| {
+        let layers = layers.iter().map(|layer| (*layer).clone()).collect();
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: Some(media_type.to_owned()),
+            config: config.clone(),
+            layers,
+            annotations: BTreeMap::new(),
+        };
+        layout.put(media_type, &manifest).unwrap()
+    };
+    let one = manifest(&[&layer], media_type::MANIFEST);
+    let other = manifest(&[], "application/vnd.docker.distribution.manifest.v2+json");
+    let index = layout.put(media_type::INDEX, &Index::new(vec![one.clone(), other.clone()])).unwrap();
+    let outer = layout.put(media_type::INDEX, &Index::new(vec![index.clone()])).unwrap();
+    let digests = |all: &[&Descriptor]| all.iter().map(|one| one.digest).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(layout.reached(&one).unwrap(), digests(&[&one, &config, &layer]));
+    assert_eq!(layout.reached(&outer).unwrap(), digests(&[&outer, &index, &one, &other, &config, &layer]));
+    layout.discard(&other.digest).unwrap();
+    layout.reached(&outer).unwrap_err();
+    assert_eq!(layout.reached(&one).unwrap().len(), 3);
+}
+
+#[test]
+fn who_has_a_layout_alone_is_not_disturbed() {
+    let (_guard, layout) = layout();
+    let root = layout.root().to_owned();
+    let error = Layout::alone(&root).unwrap_err();
+    assert!(matches!(&error, Error::InUse { .. }), "{error}");
+    drop(layout);
+    let reader = Layout::open(&root).unwrap();
+    assert!(Layout::alone(&root).is_err());
+    drop(reader);
+    let alone = Layout::alone(&root).unwrap();
+    alone.put(media_type::CONFIG, &"written").unwrap();
+    assert!(Layout::alone(&root).is_err());
+    let (sender, waits) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| Layout::open_or_wait(&root, &|holder| sender.send(holder.to_owned()).unwrap()).unwrap());
+        waits.recv().unwrap();
+        drop(alone);
+    });
+    // A layout that was never written to by us is read without a lock, and gets none.
+    fs::remove_dir_all(root.join(".assemble")).unwrap();
+    Layout::open(&root).unwrap();
+    assert!(!root.join(".assemble").exists());
+}

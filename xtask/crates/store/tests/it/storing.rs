@@ -170,3 +170,19 @@ fn a_store_that_cannot_be_made_is_an_error() {
     let error = Store::open(temp.root.join("file/store")).unwrap_err();
     assert!(matches!(error, StoreError::Io { doing: "making the folder", .. }), "{error}");
 }
+
+#[test]
+fn a_store_is_had_alone_only_when_nobody_has_joined_it() {
+    let temp = temp();
+    let never = never();
+    let first = Store::join(&temp.root, &never, &|_| {}).unwrap();
+    let second = Store::join(&temp.root, &never, &|_| {}).unwrap();
+    let error = Store::alone(&temp.root).unwrap_err();
+    assert!(matches!(&error, StoreError::InUse { .. }), "{error}");
+    drop((first, second));
+    let alone = Store::alone(&temp.root).unwrap();
+    let error = Store::join(&temp.root, &AtomicBool::new(true), &|_| {}).unwrap_err();
+    assert!(matches!(&error, StoreError::Interrupted { .. }), "{error}");
+    drop(alone);
+    Store::join(&temp.root, &never, &|_| {}).unwrap();
+}
