@@ -61,6 +61,14 @@ fi
 say "cargo xtask smoke"
 "${clean[@]}" HOME="$work/home" cargo xtask smoke --junit "$work/smoke.xml"
 
+say "cargo xtask gc: nothing goes that a build needs"
+"${clean[@]}" HOME="$work/home" cargo xtask gc --yes
+again=$("${clean[@]}" HOME="$work/home" cargo xtask build-layers --offline --json)
+if grep -q '"state": "built"' <<< "$again"; then
+  echo "a build after gc built something: $again"
+  exit 1
+fi
+
 say "benchmarks, for information"
 HOME="$work/home" ci/bench.sh 1 || echo "the benchmarks could not be run to their end"
 

@@ -7,12 +7,14 @@ mod boxed;
 mod build;
 mod bundle;
 mod carry;
+mod checkouts;
 mod cmd;
 mod compile;
 mod completions;
 mod docs;
 mod engine;
 mod fetch;
+mod gc;
 mod images;
 mod interrupt;
 mod legacy;
@@ -75,6 +77,7 @@ fn run(global: &Global, command: &Command) -> Result<ExitCode> {
         Command::Shell(args) => cmd::run::shell(global, args),
         Command::Store(args) => cmd::store::run(global, args),
         Command::CleanupLegacy(args) => cmd::cleanup_legacy::run(global, args),
+        Command::Gc(args) => cmd::gc::run(global, args),
         Command::Docs(args) => cmd::docs::run(global, args),
         Command::Completions(args) => cmd::completions::run(global, args),
         Command::Man(args) => cmd::man::run(global, args),

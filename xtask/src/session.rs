@@ -9,6 +9,7 @@ use checkout::records::Records;
 
 use crate::{
     build::Builder,
+    checkouts,
     compile::Wanted,
     fetch,
     flags::{Global, OriginFlag},
@@ -40,6 +41,7 @@ impl Session {
         let workspace = Workspace::find(global)?;
         let catalog = workspace.catalog()?;
         let machine = Machine::look(&workspace, global, &catalog)?;
+        checkouts::note(&workspace, &machine.store)?;
         let board = Board::new();
         let origins = origins(&catalog, origin)?;
         let may_write_lock = !is_locked(global) && !global.offline;

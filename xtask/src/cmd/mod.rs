@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod docs;
 pub(crate) mod export;
 pub(crate) mod fetch;
+pub(crate) mod gc;
 pub(crate) mod graph;
 pub(crate) mod list;
 pub(crate) mod load;

@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use blob::Digest;
 use catalog::Legacy;
 use engines::{Engine, Failure, Problem, Problems};
+use sandbox::Cancel;
 
 use crate::engine::{HOST, LABEL};
 
@@ -84,7 +85,7 @@ pub(crate) fn remove(image: &OldImage) -> Outcome {
         Ok(users) => return Outcome::Left(in_use(&users)),
         Err(failure) => return Outcome::Left(failure.said()),
     }
-    match image.engine.remove(&image.name) {
+    match image.engine.remove(&image.name, &Cancel::new()) {
         Ok(()) => Outcome::Removed,
         Err(failure) => Outcome::Left(failure.said()),
     }

@@ -18,16 +18,21 @@ use debian::{
 use super::{Fault, ROOTFS, Stager};
 use crate::machine::kept_folder;
 
-/// The tar of the root filesystem that `recipe` and the packages make.
-pub(super) fn tar(stager: &Stager<'_>, recipe: &str, artifacts: &[&Artifact]) -> Result<Entry> {
+/// What identifies the tar of the root filesystem that `recipe` and the packages make.
+pub(super) fn key(stager: &Stager<'_>, recipe: &str, artifacts: &[&Artifact]) -> Result<Digest> {
     let mut key = Inputs::default();
     stager.reader().rootfs(recipe, &mut key)?;
     key.add("epoch", stager.locked.catalog().table.epoch);
     for artifact in artifacts {
         key.add(artifact.id.to_string(), artifact.sha256);
     }
+    Ok(key.fingerprint())
+}
+
+/// The tar of the root filesystem that `recipe` and the packages make.
+pub(super) fn tar(stager: &Stager<'_>, recipe: &str, artifacts: &[&Artifact]) -> Result<Entry> {
     let folder = kept_folder(stager.workspace, &stager.machine.store).join(ROOTFS);
-    let path = folder.join(format!("{}.tar", key.fingerprint().hex()));
+    let path = folder.join(format!("{}.tar", key(stager, recipe, artifacts)?.hex()));
     let noted = path.with_extension("sha256");
     if let Some(entry) = kept(&path, &noted)? {
         return Ok(entry);

@@ -15,6 +15,7 @@ use assemble::{
     Context, Source,
     context::{Entry, FileEntry},
 };
+use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Platform, Stage};
 use checkout::inputs::{Formats, Held, Reader, folder_files};
@@ -54,9 +55,15 @@ pub(crate) fn verify(store: &Utf8Path) -> Result<Vec<Fault>> {
     Ok(faults)
 }
 
+/// The digest of a root filesystem that is kept below the store's folder.
+pub(crate) fn rootfs_digest(store: &Utf8Path, key: &Digest) -> Option<Digest> {
+    let noted = store.join(ROOTFS).join(format!("{}.sha256", key.hex()));
+    std::fs::read_to_string(noted).ok()?.parse().ok()
+}
+
 /// Folders of the store for what is made of artifacts once and kept.
 pub(crate) const SPARK_HOMES: &str = "spark-homes";
-const ROOTFS: &str = "rootfs";
+pub(crate) const ROOTFS: &str = "rootfs";
 
 /// What staging needs to know.
 #[derive(Clone, Copy)]
@@ -113,6 +120,16 @@ impl<'a> Stager<'a> {
         let Some(wanted) = Wanted::of_image(self, image)? else { return Ok(BTreeMap::new()) };
         let kept = wanted.kept(self)?;
         Ok(kept.map(|(_, compiled)| compiled.labels().into()).unwrap_or_default())
+    }
+
+    /// What identifies the root filesystems that are kept for an image.
+    pub(crate) fn rootfs_keys(&self, image: &Image) -> Result<Vec<Digest>> {
+        let stages = self.locked.stages(self.platform, image);
+        let keys = stages.filter_map(|stage| match &stage.content {
+            Content::Debian { recipe, .. } => Some(debian::key(self, recipe, &self.artifacts(image, stage))),
+            _ => None,
+        });
+        keys.collect()
     }
 
     /// The context of an image. All artifacts must be in the store.

@@ -1,6 +1,8 @@
 #![allow(unreachable_pub, dead_code, reason = "a module that the test files share")]
 //! A small repository of our own and a registry on loopback, for tests of whole commands.
 
+pub mod stand_ins;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -101,3 +101,51 @@ pub enum CleanupEngine {
     /// Podman
     Podman,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --yes nothing is removed. What a lock or a table of any checkout that uses this store asks for stays, and so does
+every image with a name. Bytes are those that the file system gives back: a file that has another name elsewhere frees none.
+
+Examples:
+  cargo xtask gc                                  what there is, by kind and by image, and what would be freed
+  cargo xtask gc --yes --older-than 30            remove what nobody needs and nobody used for a month
+  cargo xtask gc --yes --old-images --compiled    also images and compiled Spark of earlier tables
+  cargo xtask gc --engine docker                  images in Docker of earlier builds, which have lost their names")]
+pub struct GcArgs {
+    /// Remove what would be removed
+    #[arg(long)]
+    pub yes: bool,
+    /// Only show it, whatever else is said: the default
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Only what nobody used for so many days. Engines do not tell
+    #[arg(long, value_name = "DAYS", conflicts_with = "engine")]
+    pub older_than: Option<u32>,
+    /// Also images in the layout that the table no longer names
+    #[arg(long)]
+    pub old_images: bool,
+    /// Also compiled Spark distributions that no table asks for. Each costs an hour
+    #[arg(long)]
+    pub compiled: bool,
+    /// Also caches: those of RUN, Maven's repository, contexts of bake. A compile without them fetches for long
+    #[arg(long)]
+    pub caches: bool,
+    /// Also images in this engine that have no name but the one that only builds use, and are not what would be built now.
+    /// Never those of containers
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub engine: Option<GcEngine>,
+    /// Print the result as JSON, with each single thing
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GcEngine {
+    /// Docker
+    Docker,
+    /// Podman
+    Podman,
+    /// buildah
+    Buildah,
+}

@@ -159,6 +159,8 @@ pub enum Command {
     /// Look after the store of fetched files
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Show what is kept here, and remove what nobody needs any more
+    Gc(GcArgs),
     /// Remove what this repository has replaced: the tree and the images from before
     CleanupLegacy(CleanupLegacyArgs),
     /// Write the rendered parts of the documents, and check the rest

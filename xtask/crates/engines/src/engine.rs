@@ -6,6 +6,7 @@ use std::{
 };
 
 use blob::Digest;
+use sandbox::Cancel;
 
 use crate::{Client, Failure};
 
@@ -96,14 +97,33 @@ impl Engine {
         Ok(read(&self.client().ask(&arguments)?))
     }
 
-    /// The ids of the containers, running or not, that stand on an image or on one that is made of it.
+    /// The ids of the containers, running or not, that stand on an image or on one that is made of it; the working
+    /// containers of builds, which Podman and buildah keep, only if they stand on the image itself.
     ///
     /// # Errors
     /// What the client said.
     pub fn users(self, image: &Digest) -> Result<Vec<String>, Failure> {
-        let filter = format!("ancestor={}", image.hex());
-        let printed = self.client().ask(&["ps", "--all", "--quiet", "--filter", &filter])?;
-        Ok(printed.split_whitespace().map(str::to_owned).collect())
+        let client = self.client();
+        let mut ids = BTreeSet::new();
+        if self != Self::Buildah {
+            let filter = format!("ancestor={}", image.hex());
+            let printed = client.ask(&["ps", "--all", "--quiet", "--filter", &filter])?;
+            ids.extend(printed.split_whitespace().map(short));
+        }
+        let working: Option<&[&str]> = match self {
+            Self::Docker => None,
+            // Its filter does not see the containers of builds.
+            Self::Podman => Some(&["ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}}|{{.ImageID}}"]),
+            Self::Buildah => {
+                Some(&["containers", "--all", "--notruncate", "--format", "{{.ContainerID}}|{{.ImageID}}"])
+            }
+        };
+        if let Some(arguments) = working {
+            let printed = client.ask(arguments)?;
+            let of_image = printed.lines().filter_map(|line| line.split_once('|'));
+            ids.extend(of_image.filter(|(_, found)| digest(found.trim()) == Some(*image)).map(|(id, _)| short(id)));
+        }
+        Ok(ids.into_iter().collect())
     }
 
     /// The id of what a name stands for now.
@@ -118,9 +138,19 @@ impl Engine {
     /// that nothing else stands on. An image that a container stands on, or another image, is refused.
     ///
     /// # Errors
-    /// What the client said.
-    pub fn remove(self, name: &str) -> Result<(), Failure> {
-        self.client().ask(&["rmi", name]).map(drop)
+    /// What the client said; or `cancel` was used.
+    pub fn remove(self, name: &str, cancel: &Cancel) -> Result<(), Failure> {
+        self.client().feed(&["rmi", name], None, cancel).map(drop)
+    }
+
+    /// What all images take together, each layer once, in the engine's own words. Nothing, where it does not tell: Podman
+    /// counts a layer once for each image that has it.
+    pub fn images_take(self) -> Option<String> {
+        if self != Self::Docker {
+            return None;
+        }
+        let printed = self.client().ask(&["system", "df", "--format", "{{.Type}}|{{.Size}}"]).ok()?;
+        printed.lines().find_map(|line| line.strip_prefix("Images|")).map(|size| size.trim().to_owned())
     }
 
     /// The ids of all containers, working containers of builds among them; none with Docker, which takes its own away.
@@ -134,7 +164,7 @@ impl Engine {
             Self::Buildah => &["containers", "--quiet"],
         };
         let printed = self.client().ask(arguments)?;
-        Ok(printed.split_whitespace().map(|id| id.chars().take(12).collect()).collect())
+        Ok(printed.split_whitespace().map(short).collect())
     }
 
     /// Gives an image another name.
@@ -188,6 +218,11 @@ fn read(text: &str) -> Vec<Stored> {
         }
     }
     images.into_values().collect()
+}
+
+/// The first digits of the id of a container, as people are shown it.
+fn short(id: &str) -> String {
+    id.chars().take(12).collect()
 }
 
 /// An id as clients print it: some leave the name of the algorithm out.
