@@ -13,7 +13,7 @@ use ureq::{
     unversioned::resolver::DefaultResolver,
 };
 
-use crate::{absolute_form::AbsoluteFormConnector, error::HttpError, proxies::Setting, url::redacted};
+use crate::{absolute_form::AbsoluteFormConnector, error::HttpError, names::Names, proxies::Setting, url::redacted};
 
 type Roots = Arc<Vec<Certificate<'static>>>;
 
@@ -54,7 +54,7 @@ impl Agents {
         let proxy = proxy.map(parse_proxy).transpose()?;
         let direct = self.config(roots.clone(), None);
         let connector = AbsoluteFormConnector::new(direct);
-        let agent = Agent::with_parts(self.config(roots, proxy), connector, DefaultResolver::default());
+        let agent = Agent::with_parts(self.config(roots, proxy), connector, Names::<DefaultResolver>::default());
         agents.insert(key, agent.clone());
         Ok(agent)
     }

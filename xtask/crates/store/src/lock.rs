@@ -23,6 +23,17 @@ pub struct Guard {
     _file: File,
 }
 
+/// A lock that somebody holds, or that somebody has left: a file that nobody holds does no harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockSeen {
+    /// Its name.
+    pub name: String,
+    /// The process that took it last, where it said so: on this machine, or on another one that shares the folder.
+    pub process: Option<u32>,
+    /// Whether somebody holds it now.
+    pub held: bool,
+}
+
 /// How long a lock is waited for in silence.
 const SILENCE: Duration = Duration::from_millis(300);
 /// How often a lock that somebody else holds is looked at.
@@ -50,6 +61,20 @@ impl Store {
                 return Err(StoreError::Interrupted { name: name.to_owned(), holder: holder(&path) });
             }
         }
+    }
+
+    /// The locks of the store, sorted by name. Takes none of them.
+    pub fn locks(&self) -> Vec<LockSeen> {
+        let entries = self.root().join("locks").read_dir_utf8().into_iter().flatten().flatten();
+        let mut seen: Vec<LockSeen> = entries
+            .filter_map(|entry| {
+                let name = entry.file_name().strip_suffix(".lock")?.to_owned();
+                let process = fs::read_to_string(entry.path()).ok().and_then(|pid| pid.trim().parse().ok());
+                Some(LockSeen { held: self.is_locked(&name), name, process })
+            })
+            .collect();
+        seen.sort_by(|one, other| one.name.cmp(&other.name));
+        seen
     }
 
     /// Whether somebody holds the lock `name` now.

@@ -7,4 +7,5 @@ mod network;
 mod processes;
 mod server;
 mod storing;
+mod tls;
 mod waiting;

@@ -18,8 +18,8 @@ use store::{FetchOptions, Http, Location, Store, Wanted, fetch};
 
 use crate::{
     helpers::{assert_holds, assert_nothing_pending, bytes, fetch_with, http, options, temp, wanted},
-    network::https,
     server::Server,
+    tls::https,
 };
 
 /// Fetches into `$TEST_STORE` what `$TEST_WANTED` says (words of `URL=SIZE=DIGEST`; size and digest may be `?`), and
