@@ -260,8 +260,8 @@ impl IndexFile {
     }
 }
 
-/// Seconds since 1970 of a date such as `Sat, 21 Nov 2026 00:53:02 UTC`.
-fn date(text: &str) -> Option<u64> {
+/// Seconds since 1970 of a date such as `Sat, 21 Nov 2026 00:53:02 UTC`. Servers write theirs so (RFC 9110, 5.6.7).
+pub fn date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let words: Vec<&str> = text.split_once(", ")?.1.split_ascii_whitespace().collect();
     let &[day, month, year, time, "UTC" | "GMT" | "+0000"] = words.as_slice() else { return None };

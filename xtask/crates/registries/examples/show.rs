@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         println!("       in {}", endpoint.found_in);
         println!(
             "       credentials: {}, proxy: {}",
-            if endpoint.auth.is_some() { "yes" } else { "no" },
+            endpoint.auth_found_in.as_deref().unwrap_or("none"),
             endpoint.proxy
         );
     }

@@ -14,6 +14,8 @@ pub struct Endpoint {
     pub url: BaseUrl,
     /// The credentials to send, if it needs any.
     pub auth: Option<Auth>,
+    /// Where those credentials stand, for people; the credentials themselves never.
+    pub auth_found_in: Option<String>,
     /// How to get to it.
     pub proxy: Proxy,
     /// Where it was found, for people: file, line, and what stands there.

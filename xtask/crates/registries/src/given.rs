@@ -42,7 +42,8 @@ impl Given {
         let mut endpoint =
             search.endpoint(id, &self.url, &self.found_in).map_err(|error| format!("{}: {error}", self.found_in))?;
         endpoint.proxy = self.proxy.clone().unwrap_or(endpoint.proxy);
-        search.complete(self.kind, &mut endpoint, self.auth.clone());
+        let auth = self.auth.clone().map(|auth| (auth, format!("variables that {} names", self.found_in)));
+        search.complete(self.kind, &mut endpoint, auth);
         Ok(endpoint)
     }
 }
@@ -108,7 +109,7 @@ impl Sources {
             extra_ca.push(ExtraCa { path, found_in: "SPARK_IMAGES_CA".to_owned() });
         }
         let repo = Some(machine.repo.join("docker/registries.toml"));
-        let user = machine.user_config("spark-images/registries.toml");
+        let user = machine.user_registries();
         for path in [repo, user].into_iter().flatten() {
             others.push(read_file(search, &path, &mut extra_ca));
         }

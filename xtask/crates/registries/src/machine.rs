@@ -59,6 +59,17 @@ impl Machine {
         }
     }
 
+    /// The file of credentials that serve registries of every kind: `$NETRC`, or `~/.netrc`. None for a user without a home.
+    pub fn netrc(&self) -> Option<Utf8PathBuf> {
+        self.var_path("NETRC").or_else(|| self.home(".netrc"))
+    }
+
+    /// The user's own file of registries, which `docker/registries.toml` of the repository goes before. None for a user
+    /// without a home.
+    pub fn user_registries(&self) -> Option<Utf8PathBuf> {
+        self.user_config("spark-images/registries.toml")
+    }
+
     /// `path` in each folder of `$XDG_CONFIG_DIRS`, or in `/etc/xdg` where that is not set.
     pub(crate) fn system_config(&self, path: &str) -> Vec<Utf8PathBuf> {
         let folders = self.var("XDG_CONFIG_DIRS").unwrap_or("/etc/xdg");

@@ -14,6 +14,9 @@ use crate::{
     url::{BaseUrl, UrlError},
 };
 
+/// Credentials, and where they stand, for people.
+pub(crate) type Found = (Auth, String);
+
 /// A discovery under way.
 pub(crate) struct Search<'m> {
     pub(crate) machine: &'m Machine,
@@ -26,7 +29,7 @@ impl<'m> Search<'m> {
     /// Begins: reads `~/.netrc`, whose credentials serve registries of every kind.
     pub(crate) fn new(machine: &'m Machine) -> Self {
         let mut search = Self { machine, looked: Vec::new(), warnings: Vec::new(), netrc: Netrc::default() };
-        if let Some(path) = machine.var_path("NETRC").or_else(|| machine.home(".netrc")) {
+        if let Some(path) = machine.netrc() {
             match machine.read(&path).map(|text| Netrc::parse(&text)) {
                 Ok(Ok(netrc)) => search.netrc = netrc,
                 Ok(Err(problem)) => search.warn(machine.show(&path), problem),
@@ -79,13 +82,21 @@ impl<'m> Search<'m> {
     /// Makes an endpoint of an address. [`Search::complete`] has to follow.
     pub(crate) fn endpoint(&self, id: &str, url: &str, found_in: &str) -> Result<Endpoint, UrlError> {
         let (url, auth) = BaseUrl::parse(url)?;
-        Ok(Endpoint { id: id.to_owned(), url, auth, proxy: Proxy::Environment, found_in: found_in.to_owned() })
+        let auth_found_in = auth.as_ref().map(|_| format!("the address itself, in {found_in}"));
+        let (id, found_in) = (id.to_owned(), found_in.to_owned());
+        Ok(Endpoint { id, url, auth, auth_found_in, proxy: Proxy::Environment, found_in })
     }
 
     /// Settles the credentials of an endpoint: those in its address go before those that its configuration has beside
     /// the address, and both before those of `~/.netrc`. Warns of an address that anybody on the way can read or change.
-    pub(crate) fn complete(&mut self, kind: Kind, endpoint: &mut Endpoint, beside: Option<Auth>) {
-        endpoint.auth = endpoint.auth.take().or(beside).or_else(|| self.netrc.auth(endpoint.url.host()));
+    pub(crate) fn complete(&mut self, kind: Kind, endpoint: &mut Endpoint, beside: Option<Found>) {
+        let netrc = || {
+            let path = self.machine.netrc()?;
+            Some((self.netrc.auth(endpoint.url.host())?, self.machine.show(&path)))
+        };
+        if endpoint.auth.is_none() {
+            (endpoint.auth, endpoint.auth_found_in) = beside.or_else(netrc).unzip();
+        }
         if endpoint.url.is_secure() || endpoint.url.is_local() {
             return;
         }
@@ -102,7 +113,10 @@ impl<'m> Search<'m> {
 /// Adds an endpoint to a list. Of two with one address the first counts, with the credentials of either.
 pub(crate) fn add(endpoints: &mut Vec<Endpoint>, endpoint: Endpoint) {
     match endpoints.iter_mut().find(|known| known.url == endpoint.url) {
-        Some(known) => known.auth = known.auth.take().or(endpoint.auth),
+        Some(known) if known.auth.is_none() => {
+            (known.auth, known.auth_found_in) = (endpoint.auth, endpoint.auth_found_in);
+        }
+        Some(_) => {}
         None => endpoints.push(endpoint),
     }
 }

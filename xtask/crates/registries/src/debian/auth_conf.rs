@@ -3,15 +3,14 @@
 use camino::Utf8PathBuf;
 
 use crate::{
-    auth::Auth,
     netrc::{Entry, Netrc},
-    search::Search,
+    search::{Found, Search},
     url::BaseUrl,
 };
 
 /// The entries of all files; the first that matches counts.
 #[derive(Default)]
-pub(super) struct AuthConf(Vec<Entry>);
+pub(super) struct AuthConf(Vec<(String, Entry)>);
 
 impl AuthConf {
     /// Reads `auth.conf` and `auth.conf.d`.
@@ -22,7 +21,10 @@ impl AuthConf {
         for path in [Utf8PathBuf::from("/etc/apt/auth.conf")].into_iter().chain(parts) {
             let Ok(text) = search.open(&path) else { continue };
             match Netrc::parse(&text) {
-                Ok(netrc) => entries.extend(netrc.0),
+                Ok(netrc) => {
+                    let place = search.machine.show(&path);
+                    entries.extend(netrc.0.into_iter().map(|entry| (place.clone(), entry)));
+                }
                 Err(problem) => search.warn(format!("reading {}", search.machine.show(&path)), problem),
             }
         }
@@ -30,9 +32,10 @@ impl AuthConf {
     }
 
     /// The credentials for an archive.
-    pub(super) fn of(&self, url: &BaseUrl) -> Option<Auth> {
-        let names = |entry: &&Entry| entry.machine.as_deref().is_some_and(|machine| matches(machine, url));
-        self.0.iter().find(names)?.auth()
+    pub(super) fn of(&self, url: &BaseUrl) -> Option<Found> {
+        let names = |entry: &Entry| entry.machine.as_deref().is_some_and(|machine| matches(machine, url));
+        let (place, entry) = self.0.iter().find(|(_, entry)| names(entry))?;
+        Some((entry.auth()?, place.clone()))
     }
 }
 

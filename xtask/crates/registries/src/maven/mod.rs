@@ -105,7 +105,7 @@ fn endpoint(
     };
     endpoint.proxy = proxy::of(search, &settings.proxies, &endpoint.url);
     let server = settings.servers.iter().find(|server| server.id == id);
-    let auth = server.and_then(|server| auth(search, server));
+    let auth = server.and_then(|server| Some((auth(search, server)?, server.found_in.clone())));
     search.complete(Kind::Maven, &mut endpoint, auth);
     Some(endpoint)
 }

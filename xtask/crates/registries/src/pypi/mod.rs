@@ -6,10 +6,9 @@ mod pip;
 mod uv;
 
 use crate::{
-    auth::Auth,
     endpoint::Endpoint,
     kind::Kind,
-    search::{Search, add},
+    search::{Found, Search, add},
     url::without_credentials,
 };
 use pip::Pip;
@@ -19,7 +18,7 @@ use pip::Pip;
 struct Index {
     id: String,
     url: String,
-    auth: Option<Auth>,
+    auth: Option<Found>,
     found_in: String,
 }
 
@@ -86,7 +85,9 @@ pub(crate) fn find(search: &mut Search) -> Vec<Endpoint> {
 fn endpoint(search: &mut Search, index: &Index) -> Option<Endpoint> {
     match search.endpoint(&index.id, &index.url, &index.found_in) {
         Ok(mut endpoint) => {
-            endpoint.auth = endpoint.auth.or_else(|| index.auth.clone());
+            if endpoint.auth.is_none() {
+                (endpoint.auth, endpoint.auth_found_in) = index.auth.clone().unzip();
+            }
             Some(endpoint)
         }
         Err(error) => {

@@ -13,7 +13,7 @@ use crate::{
     auth::{Auth, Secret},
     kind::Kind,
     machine::Machine,
-    search::Search,
+    search::{Found, Search},
     text::line_of,
 };
 
@@ -112,14 +112,13 @@ fn plain(id: &str, url: &str, place: &str) -> Index {
 }
 
 /// The credentials of a named index: `UV_INDEX_NAME_USERNAME` and `UV_INDEX_NAME_PASSWORD`.
-fn auth(machine: &Machine, name: &str) -> Option<Auth> {
+fn auth(machine: &Machine, name: &str) -> Option<Found> {
     let name: String = name.to_uppercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let user = machine.var(&format!("UV_INDEX_{name}_USERNAME"));
     let password = machine.var(&format!("UV_INDEX_{name}_PASSWORD"));
-    (user.is_some() || password.is_some()).then(|| Auth::Basic {
-        user: user.unwrap_or_default().to_owned(),
-        password: Secret::new(password.unwrap_or_default()),
-    })
+    let (set, user) = (user.is_some() || password.is_some(), user.unwrap_or_default().to_owned());
+    let auth = Auth::Basic { user, password: Secret::new(password.unwrap_or_default()) };
+    set.then(|| (auth, format!("UV_INDEX_{name}_USERNAME and UV_INDEX_{name}_PASSWORD")))
 }
 
 /// Reads a file's text. The error names the line. Keys that do not bear on indexes are uv's own business.
