@@ -4,13 +4,14 @@ use std::{
     collections::BTreeMap,
     fs,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
 use catalog::{Artifact, Catalog, Coordinate};
-use registries::{Endpoint, Kind, Proxy, Registries};
-use store::{Auth, Http, HttpOptions, Location, Route, Store};
+use registries::{Endpoint, ExtraCa, Kind, Proxy, Registries};
+use store::{Auth, Http, HttpOptions, Location, Retry, Route, Store};
 
 use crate::{flags::Global, workspace::Workspace};
 
@@ -74,22 +75,30 @@ impl Machine {
         for warning in &registries.warnings {
             eprintln!("warning: {warning}");
         }
-        let mut extra_ca = Vec::new();
-        for ca in &registries.extra_ca {
-            let pem =
-                fs::read(&ca.path).with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
-            extra_ca.push((ca.path.clone(), pem));
-        }
+        let extra_ca = registries.extra_ca.iter().map(read_ca).collect::<Result<Vec<_>>>()?;
         let cancel = crate::interrupt::flag()?;
-        let http = client(&extra_ca, global.offline, Arc::clone(&cancel))?;
+        let http = Http::new(options(&extra_ca, global.offline, Arc::clone(&cancel)))?;
+        Ok(Self::of(store, http, registries, extra_ca, catalog, cancel))
+    }
+
+    /// A machine whose parts were looked at one by one.
+    pub(crate) fn of(
+        store: Store,
+        http: Http,
+        registries: Registries,
+        extra_ca: Vec<(Utf8PathBuf, Vec<u8>)>,
+        catalog: &Catalog,
+        cancel: Arc<AtomicBool>,
+    ) -> Self {
         let sources = catalog.table.sparks.values().filter_map(|spark| spark.source.as_ref());
         let archives = sources.map(|source| (source.archive.name.clone(), source.archive.urls.clone())).collect();
-        Ok(Self { store, http, registries, extra_ca, offline: global.offline, archives, cancel })
+        let offline = http.is_offline();
+        Self { store, http, registries, extra_ca, offline, archives, cancel }
     }
 
     /// A client like the machine's own that Ctrl-C does not stop: for the few requests that put things back.
     pub(crate) fn unstoppable(&self) -> Result<Http> {
-        client(&self.extra_ca, self.offline, Arc::default())
+        Ok(Http::new(options(&self.extra_ca, self.offline, Arc::default()))?)
     }
 
     /// Makes sure that a registry is known for each kind of artifact in `artifacts`.
@@ -120,18 +129,35 @@ impl Machine {
     }
 }
 
-fn client(extra_ca: &[(Utf8PathBuf, Vec<u8>)], offline: bool, cancel: Arc<AtomicBool>) -> Result<Http> {
-    Ok(Http::new(HttpOptions {
+/// The certificates of an authority that the configuration adds, with their file.
+pub(crate) fn read_ca(ca: &ExtraCa) -> Result<(Utf8PathBuf, Vec<u8>)> {
+    let pem = fs::read(&ca.path).with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
+    Ok((ca.path.clone(), pem))
+}
+
+/// How this program asks.
+pub(crate) fn options(extra_ca: &[(Utf8PathBuf, Vec<u8>)], offline: bool, cancel: Arc<AtomicBool>) -> HttpOptions {
+    HttpOptions {
         extra_ca: extra_ca.iter().map(|(_, pem)| pem.clone()).collect(),
         user_agent: concat!("spark-images/", env!("CARGO_PKG_VERSION")).to_owned(),
         offline,
         cancel,
         ..HttpOptions::default()
-    })?)
+    }
+}
+
+/// A client that does not wait long: whoever asks how things are does not want to wait for them.
+pub(crate) fn quick(extra_ca: &[(Utf8PathBuf, Vec<u8>)], offline: bool) -> HttpOptions {
+    HttpOptions {
+        connect_timeout: Duration::from_secs(10),
+        stall_timeout: Duration::from_secs(15),
+        retry: Retry { retries: 1, first_wait: Duration::from_millis(200), longest_wait: Duration::from_secs(2) },
+        ..options(extra_ca, offline, Arc::default())
+    }
 }
 
 /// The kind of registry that an artifact comes from.
-fn kind_of(id: &Coordinate) -> Option<Kind> {
+pub(crate) fn kind_of(id: &Coordinate) -> Option<Kind> {
     match id {
         Coordinate::Maven(_) => Some(Kind::Maven),
         Coordinate::Pypi { .. } => Some(Kind::Pypi),

@@ -12,6 +12,7 @@ mod cmd;
 mod compile;
 mod completions;
 mod docs;
+mod doctor;
 mod engine;
 mod fetch;
 mod gc;
@@ -30,6 +31,7 @@ mod runner;
 mod schedule;
 mod secrets;
 mod session;
+mod setup;
 mod smoke;
 mod stage;
 mod workspace;
@@ -78,6 +80,8 @@ fn run(global: &Global, command: &Command) -> Result<ExitCode> {
         Command::Store(args) => cmd::store::run(global, args),
         Command::CleanupLegacy(args) => cmd::cleanup_legacy::run(global, args),
         Command::Gc(args) => cmd::gc::run(global, args),
+        Command::Doctor(args) => cmd::doctor::run(global, args),
+        Command::Setup(args) => cmd::setup::run(global, args),
         Command::Docs(args) => cmd::docs::run(global, args),
         Command::Completions(args) => cmd::completions::run(global, args),
         Command::Man(args) => cmd::man::run(global, args),

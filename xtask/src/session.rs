@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Error, Result, bail};
 use assemble::Layout;
-use catalog::{Catalog, Coordinate, Decision, Image, LockedCatalog, Origin, Origins, Plan, Platform, Requests};
+use catalog::{Catalog, Coordinate, Decision, Image, Lock, LockedCatalog, Origin, Origins, Plan, Platform, Requests};
 use checkout::records::Records;
 
 use crate::{
@@ -54,6 +54,26 @@ impl Session {
         }
         let locked = LockedCatalog::new(catalog, lock, origins)?;
         let mut session = Self { workspace, machine, locked, board, may_write_lock };
+        if origin == Some(OriginFlag::Auto) {
+            session.settle_origins()?;
+        }
+        Ok(session)
+    }
+
+    /// The same with a lock that answers the table, taken as it is: nothing is asked for, and nothing written.
+    ///
+    /// # Errors
+    /// The lock is stale; the origin is refused.
+    pub(crate) fn as_it_is(
+        workspace: Workspace,
+        machine: Machine,
+        catalog: Catalog,
+        lock: Lock,
+        origin: Option<OriginFlag>,
+    ) -> Result<Self> {
+        let origins = origins(&catalog, origin)?;
+        let locked = LockedCatalog::new(catalog, lock, origins)?;
+        let mut session = Self { workspace, machine, locked, board: Board::new(), may_write_lock: false };
         if origin == Some(OriginFlag::Auto) {
             session.settle_origins()?;
         }

@@ -98,6 +98,12 @@ impl<'a> SimpleIndex<'a> {
         Ok(places)
     }
 
+    /// Where a file of this name may be had on one index, the `endpoint`th of this machine; nothing if that lacks it.
+    pub(crate) fn location_on(&self, endpoint: usize, name: &str, file: &str) -> Result<Option<Location>> {
+        let page = self.page_of(endpoint, &name.parse()?)?;
+        Ok(page.iter().find(|offered| offered.file.filename == file).map(|offered| self.place(offered)))
+    }
+
     fn place(&self, offered: &Offered) -> Location {
         self.beside(offered, offered.file.url.clone())
     }

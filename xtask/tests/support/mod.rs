@@ -28,7 +28,7 @@ impl Files {
         self.0.lock().unwrap().remove(path);
     }
 
-    fn get(&self, path: &str) -> Option<Vec<u8>> {
+    pub fn get(&self, path: &str) -> Option<Vec<u8>> {
         self.0.lock().unwrap().get(path).cloned()
     }
 }

@@ -10,6 +10,7 @@ mod ci;
 mod destinations;
 mod files;
 mod groups;
+mod machine;
 mod plan;
 mod run;
 
@@ -17,7 +18,7 @@ use camino::Utf8PathBuf;
 use catalog::Selection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{build::*, care::*, ci::*, destinations::*, files::*, groups::groups, plan::*, run::*};
+pub use self::{build::*, care::*, ci::*, destinations::*, files::*, groups::groups, machine::*, plan::*, run::*};
 
 /// Columns that help takes at most.
 pub const WIDTH: usize = 100;
@@ -163,6 +164,10 @@ pub enum Command {
     Gc(GcArgs),
     /// Remove what this repository has replaced: the tree and the images from before
     CleanupLegacy(CleanupLegacyArgs),
+    /// Say what would stop a build on this machine, and what to do about it
+    Doctor(DoctorArgs),
+    /// Write where packages come from into your own registries file
+    Setup(SetupArgs),
     /// Write the rendered parts of the documents, and check the rest
     Docs(DocsArgs),
     /// Print what a shell needs to complete words of `cargo xtask`
