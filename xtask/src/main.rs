@@ -22,6 +22,7 @@ mod legacy;
 mod machine;
 mod manual;
 mod memory;
+mod outdated;
 mod platform;
 mod pull;
 mod push;
@@ -82,6 +83,7 @@ fn run(global: &Global, command: &Command) -> Result<ExitCode> {
         Command::Gc(args) => cmd::gc::run(global, args),
         Command::Doctor(args) => cmd::doctor::run(global, args),
         Command::Setup(args) => cmd::setup::run(global, args),
+        Command::Outdated(args) => cmd::outdated::run(global, args),
         Command::Docs(args) => cmd::docs::run(global, args),
         Command::Completions(args) => cmd::completions::run(global, args),
         Command::Man(args) => cmd::man::run(global, args),

@@ -16,6 +16,7 @@ pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod lock;
 pub(crate) mod man;
+pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod pull;
 pub(crate) mod push;

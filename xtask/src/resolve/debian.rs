@@ -27,7 +27,7 @@ const LARGEST_RELEASE: u64 = 4 << 20;
 
 /// The packages asked for and all that they depend on, in the newest versions of the suites. What the archives do not have
 /// for the `main` platform is an error, for others it is absent.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     workspace: &Workspace,
     machine: &Machine,
     packages: &[String],
@@ -57,6 +57,21 @@ pub(super) fn resolve(
 fn artifact(package: Package) -> Artifact {
     let Package { name, version, architecture, filename, size, digest, .. } = package;
     Artifact { id: Coordinate::Deb { name, version, architecture }, size, sha256: digest, path: Some(filename) }
+}
+
+/// The code name of Debian's stable release, as the first archive that has it says under its signature; nothing if none
+/// has.
+///
+/// # Errors
+/// The keys cannot be read, or an archive does not answer or says it without a valid signature.
+pub(crate) fn stable(workspace: &Workspace, machine: &Machine) -> Result<Option<String>> {
+    let keyring = keyring(workspace)?;
+    for archive in machine.registries.debian.iter() {
+        if let Some(release) = in_release(machine, &keyring, archive, "stable")? {
+            return Ok(Some(release.codename));
+        }
+    }
+    Ok(None)
 }
 
 fn keyring(workspace: &Workspace) -> Result<Keyring> {

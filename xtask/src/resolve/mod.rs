@@ -3,7 +3,7 @@
 //! What the lock answers already is left as it is, unless it is named to be looked at again: versions never move by
 //! themselves.
 
-mod debian;
+pub(crate) mod debian;
 mod files;
 pub(crate) mod index;
 pub(crate) mod python;
@@ -82,11 +82,7 @@ fn answer<'a>(
     board: &Board,
 ) -> Result<Vec<(&'a Request, Answer)>> {
     let mut answers = files::answer(workspace, machine, open, board)?;
-    let mut sets: BTreeMap<String, Vec<Artifact>> = BTreeMap::new();
-    for (name, set) in &old.sets {
-        let members = set.members.iter().filter_map(|id| old.artifacts.get(id)).cloned().collect();
-        sets.insert(name.clone(), members);
-    }
+    let mut sets = sets(old);
     let index = index::SimpleIndex::new(machine);
     let mut python: Vec<&Request> =
         open.iter().copied().filter(|request| matches!(request, Request::Python { .. })).collect();
@@ -120,6 +116,12 @@ fn answer<'a>(
         }
     }
     Ok(answers)
+}
+
+/// The artifacts of each set of a lock.
+pub(crate) fn sets(lock: &Lock) -> BTreeMap<String, Vec<Artifact>> {
+    let members = |set: &LockedSet| set.members.iter().filter_map(|id| lock.artifacts.get(id)).cloned().collect();
+    lock.sets.iter().map(|(name, set)| (name.clone(), members(set))).collect()
 }
 
 fn note(lock: &mut Lock, request: &Request, answer: Answer) {

@@ -15,7 +15,7 @@ use super::{Answer, index::SimpleIndex, one_line};
 
 /// Resolves a set upon the sets below it; `sets` holds those, and what the last lock said of this one. Other platforms
 /// take the versions of the main one where they have wheels of them; a set that cannot be had there is absent.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     index: &SimpleIndex<'_>,
     request: &Request,
     main: Platform,

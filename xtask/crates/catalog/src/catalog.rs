@@ -11,6 +11,7 @@ use crate::{
         Content, ContentFile, Image, ImageFile, ImageRef, Jar, Only, PythonSet, Smoke, Stage, StageFile, Variant,
         folder_of,
     },
+    pin::{Pin, Pins},
     problem::{Collector, Problems, Source, nearest},
     reader::{At, Sink},
     table::{Origin, Spark, Table},
@@ -25,6 +26,7 @@ pub struct Catalog {
     /// The Spark tree that takes the place of one version's archive.
     pub local: Option<Local>,
     images: Vec<Image>,
+    pins: Vec<Pin>,
 }
 
 /// A Spark tree of the user's own. It is built as the version of the table that it is nearest to, and its images carry a
@@ -65,13 +67,19 @@ impl Catalog {
                 sink: &sink,
                 images: Vec::new(),
                 used_substitutes: BTreeSet::new(),
+                pins: Pins::default(),
             };
             files.iter().for_each(|file| builder.expand(file));
+            let pins = std::mem::take(&mut builder.pins);
             let images = builder.finish();
             table.legacy.check(&source.path, &images, &sink);
-            Catalog { table, local, images }
+            (images, pins, table)
         });
         let sources: Vec<Source> = [table].into_iter().chain(image_files).cloned().collect();
+        let catalog = catalog.map(|(images, pins, table)| {
+            let pins = pins.in_sources(&sources);
+            Catalog { table, local, images, pins }
+        });
         let problems: Collector = sink.into_inner();
         problems.finish(&sources)?;
         Ok(catalog.expect("a table that cannot be read is a problem"))
@@ -80,6 +88,11 @@ impl Catalog {
     /// All images, every parent before its children, otherwise in the order of their names.
     pub fn images(&self) -> &[Image] {
         &self.images
+    }
+
+    /// Which versions the images ask for, and where each is written.
+    pub fn pins(&self) -> &[Pin] {
+        &self.pins
     }
 
     /// The image of this name and tag; further tags count.
@@ -123,6 +136,7 @@ struct Builder<'a> {
     sink: &'a Sink,
     images: Vec<Draft<'a>>,
     used_substitutes: BTreeSet<usize>,
+    pins: Pins,
 }
 
 impl<'a> Builder<'a> {
@@ -297,12 +311,14 @@ impl<'a> Builder<'a> {
         };
         match &stage.content {
             ContentFile::Maven(jars) => {
+                jars.iter().for_each(|at| self.pins.jar(at, scope, spark, self.table));
                 let release = stage.origin != Some(Origin::Source);
                 Content::Maven(jars.iter().filter_map(|at| self.jar(at, scope, spark, release)).collect())
             }
             ContentFile::Folder(at) => Content::Folder(format!("{folder}/{}", scope.render(at, self.sink))),
             ContentFile::File(at) => Content::File(format!("{folder}/{}", scope.render(at, self.sink))),
             ContentFile::Python(requirements) => {
+                requirements.iter().for_each(|at| self.pins.requirement(at, scope, spark, self.table));
                 let requirements = render_all(requirements);
                 draft.python.push((draft.image.stages.len(), requirements.clone()));
                 let parts = [Some(&draft.image.id), draft.image.variant.as_ref(), draft.image.spark.as_ref()];

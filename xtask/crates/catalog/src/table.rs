@@ -7,7 +7,7 @@ use crate::{
     coordinate::Maven,
     legacy::Legacy,
     platform::{Platform, one_of},
-    problem::Source,
+    problem::{Source, nearest},
     reader::{At, Section, Sink, parse},
 };
 
@@ -68,6 +68,17 @@ pub struct Table {
     pub legacy: Legacy,
     /// What CI offers, if the table says it.
     pub ci: Option<Ci>,
+    /// Versions that must not be moved for being old, by their key in [versions].
+    pub held: BTreeMap<String, Held>,
+}
+
+/// Why a version stays as it is. Nothing but `outdated` looks at it: who edits the version knows better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The first version that does not fit, if others do.
+    pub below: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// The Debian archive that the base comes from.
@@ -183,7 +194,9 @@ impl Table {
             substitutes: root.list("substitute").into_iter().filter_map(substitute).collect(),
             legacy: Legacy::read(&root),
             ci: root.section("ci").map(Ci::read),
+            held: named(&root, "held", held),
         };
+        table.check_held(&root);
         for version in table.unsupported.keys().filter(|version| table.sparks.contains_key(*version)) {
             let message = format!("Spark {version} is both supported and unsupported");
             root.note(0..0, message, "keep one of the two entries");
@@ -192,12 +205,40 @@ impl Table {
         Some(table)
     }
 
+    /// What is held must be a version of the table, and below what it is to stay below.
+    fn check_held(&self, root: &Section<'_>) {
+        let Some(section) = root.section("held") else { return };
+        let all = || self.versions.iter().chain(self.sparks.values().flat_map(|spark| &spark.versions));
+        for (name, _) in section.sections() {
+            let values: Vec<&At<String>> = all().filter(|(key, _)| *key == name.value).map(|(_, at)| at).collect();
+            if values.is_empty() && name.value != "debian" {
+                let help = match nearest(&name.value, all().map(|(key, _)| key.as_str())) {
+                    Some(known) => format!("did you mean `{known}`?"),
+                    None => "hold a key of [versions], or `debian`: the release below everything".to_owned(),
+                };
+                root.note(name.span.clone(), format!("[held] names `{}`, which has no version", name.value), help);
+            }
+            let below = self.held.get(&name.value).and_then(|held| held.below.as_ref());
+            for at in values.into_iter().filter(|at| below.is_some_and(|below| !is_below(&at.value, below))) {
+                let message =
+                    format!("`{}` is held below {}, and is {}", name.value, below.map_or("", String::as_str), at.value);
+                root.note(at.span.clone(), message, "move one of the two");
+            }
+        }
+    }
+
     /// What a name of [versions] stands for with this Spark.
     pub fn version(&self, name: &str, spark: &Spark) -> Option<String> {
         let find = |versions: &[(String, At<String>)]| {
             versions.iter().find(|(known, _)| known == name).map(|(_, at)| at.value.clone())
         };
         find(&spark.versions).or_else(|| find(&self.versions))
+    }
+
+    /// The value of a key of [versions] with the place where it is written.
+    pub(crate) fn written<'a>(&'a self, name: &str, spark: Option<&'a Spark>) -> Option<&'a At<String>> {
+        let own = spark.into_iter().flat_map(|spark| &spark.versions);
+        own.chain(&self.versions).find(|(known, _)| known == name).map(|(_, at)| at)
     }
 
     /// What a command is about that is not told: this machine's own platform, so that what is built can be run here; the
@@ -378,6 +419,24 @@ fn substitute(section: Section<'_>) -> Option<Substitute> {
     };
     section.finish();
     Some(substitute)
+}
+
+fn held(section: &Section<'_>) -> Held {
+    Held {
+        below: section.string("below").map(|at| at.value),
+        reason: section.required("reason", "\"why it stays\"").value,
+    }
+}
+
+/// Whether the numbers at the beginning of a version are below others.
+fn is_below(version: &str, bound: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u64> {
+        text.split(|c: char| !c.is_ascii_digit())
+            .filter(|part| !part.is_empty())
+            .map_while(|part| part.parse().ok())
+            .collect()
+    };
+    numbers(version) < numbers(bound)
 }
 
 fn named<T>(root: &Section<'_>, key: &str, read: impl Fn(&Section<'_>) -> T) -> BTreeMap<String, T> {

@@ -168,6 +168,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Write where packages come from into your own registries file
     Setup(SetupArgs),
+    /// Show what has newer versions, and which of them may be taken
+    Outdated(OutdatedArgs),
     /// Write the rendered parts of the documents, and check the rest
     Docs(DocsArgs),
     /// Print what a shell needs to complete words of `cargo xtask`

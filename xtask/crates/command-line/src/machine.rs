@@ -81,3 +81,24 @@ pub struct SetupArgs {
     #[arg(long, visible_alias = "show")]
     pub dry_run: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+  cargo xtask outdated                   all that has newer versions
+  cargo xtask outdated numpy hadoop      only these: projects, artifacts, keys of [versions]
+  cargo xtask outdated --json            for programs
+
+A version is `held` where [held] in docker/versions.toml says so, with its reason, or where the other requirements of its
+Python set allow no more. Nothing is changed: each line ends with what takes the newer version.")]
+pub struct OutdatedArgs {
+    /// Only these: a Python project, a Maven artifact (`group:artifact` or the artifact alone), a key of [versions],
+    /// `debian`, `spark`
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Also show what is as new as can be
+    #[arg(long)]
+    pub all: bool,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}

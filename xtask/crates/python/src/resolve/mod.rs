@@ -22,7 +22,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use blob::Digest;
 use pep440_rs::Version;
 
-use crate::{name::PackageName, requirement::Requirement, simple::IndexFile, wheel::Target};
+use crate::{
+    name::PackageName,
+    requirement::Requirement,
+    simple::IndexFile,
+    wheel::{Tags, Target},
+};
 
 /// What went wrong in an [`Index`].
 pub type IndexError = Box<dyn std::error::Error + Send + Sync>;
@@ -106,6 +111,25 @@ pub enum ResolveError {
     /// No set of versions satisfies all requirements.
     #[error("no set of versions satisfies the requirements; change one that these facts are about:{}", explain::lines(.0))]
     Conflict(Vec<String>),
+}
+
+/// The releases of a project, as a target sees them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Releases {
+    /// Versions with a wheel that fits, neither yanked nor, unless there are no others, pre-releases; the newest last.
+    pub usable: Vec<Version>,
+    /// The others, with what is missing or wrong: it has no wheel, needs another Python, was yanked.
+    pub unusable: BTreeMap<Version, String>,
+}
+
+/// The releases of a project; nothing where no index has it.
+///
+/// # Errors
+/// The index does not answer.
+pub fn releases(index: &dyn Index, name: &PackageName, target: &Target) -> Result<Option<Releases>, ResolveError> {
+    let what = || format!("reading the index page of {name}");
+    let files = index.project_page(name).map_err(|source| ResolveError::Index { what: what(), source })?;
+    Ok(files.map(|files| project::Project::new(name, files, target, &Tags::of(target)).releases()))
 }
 
 /// Resolves `request`: the wheels that the requirements need and `below` does not have, sorted by name.

@@ -95,6 +95,21 @@ impl Project {
         }
     }
 
+    /// What there is, for who looks for newer versions.
+    pub(super) fn releases(self) -> super::Releases {
+        let mut releases = super::Releases { usable: Vec::new(), unusable: self.unusable };
+        let all_pre = self.usable.keys().all(Version::any_prerelease);
+        for (version, release) in self.usable {
+            match release.yanked {
+                Some(why) => drop(releases.unusable.insert(version, format!("was yanked: {why}"))),
+                None if version.any_prerelease() && !all_pre => {}
+                None => releases.usable.push(version),
+            }
+        }
+        releases.unusable.retain(|version, _| all_pre || !version.any_prerelease());
+        releases
+    }
+
     /// How many usable versions lie in `range`.
     pub(super) fn count(&self, range: &Ranges<Version>) -> usize {
         self.usable.keys().filter(|version| range.contains(*version)).count()
