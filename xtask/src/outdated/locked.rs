@@ -58,7 +58,8 @@ fn compare(survey: &Survey<'_>, old: &[Artifact], new: &[Artifact], rows: &mut B
         let name = artifact.id.name();
         let Some(before) = old.iter().find(|other| other.id.name() == name).and_then(version) else { continue };
         let Some(after) = version(artifact).filter(|after| *after != before) else { continue };
-        if !survey.names.is_empty() && !survey.is_named(&name) && !(is_deb(artifact) && survey.is_named("debian")) {
+        let of_debian = is_deb(artifact) && survey.is_named("debian");
+        if !(survey.names.is_empty() || survey.is_named(&name) || of_debian) {
             continue;
         }
         let (kind, update) = if is_deb(artifact) { ("debian", "debian") } else { ("pypi", name.as_str()) };

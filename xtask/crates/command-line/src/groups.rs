@@ -81,11 +81,14 @@ mod tests {
     #[test]
     fn the_help_has_each_command_once_below_the_title_of_its_group() {
         let text = Cli::command().render_help().to_string();
+        let all = groups().into_iter().flat_map(|(_, commands)| commands);
+        // The longest name and two blanks.
+        let column = all.map(|command| command.get_name().len()).max().unwrap() + 2;
         let mut at = 0;
         for (title, commands) in groups() {
             for line in std::iter::once(format!("\n{title}:\n")).chain(commands.iter().map(|command| {
                 let about = command.get_about().unwrap().to_string();
-                format!("\n  {:<14}{}", command.get_name(), about.split(' ').next().unwrap())
+                format!("\n  {:<column$}{}", command.get_name(), about.split(' ').next().unwrap())
             })) {
                 let found =
                     text[at..].find(line.trim_end()).unwrap_or_else(|| panic!("no {line:?} after {at}:\n{text}"));

@@ -7,16 +7,19 @@ use crate::{OriginArgs, Platforms, Select};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Looks at the kernel, namespaces, disk, engines, proxy, certificates, registries and credentials, and asks the registries for
-each file that a build of the images needs and the store lacks. Changes nothing but the scratch folder that it tries.
-  cargo xtask doctor                     what `build-layers` would meet
-  cargo xtask doctor --with gpu          the same with the images of group gpu
-  cargo xtask doctor --all               ask for every file of the lock, for a mirror that is to have all of them
-  cargo xtask doctor --offline           asks nobody: would `build-layers --offline` find all it needs?
-  cargo xtask doctor --json              for programs
+Looks at kernel, namespaces, disk, engines, proxy, certificates, registries and
+credentials, and asks the registries for each file that a build needs and the
+store lacks. Changes nothing but the scratch folder that it tries.
 
-Exit status: 0 nothing stops a build; 1 something does; 3 images are left out, because the lock calls a file of theirs
-unresolved. Credentials are never shown, only the file that they are in.")]
+  cargo xtask doctor               what `build-layers` would meet
+  cargo xtask doctor --with gpu    the same with the images of group gpu
+  cargo xtask doctor --all         for a mirror that is to have the whole lock
+  cargo xtask doctor --offline     asks nobody: is all there that is needed?
+  cargo xtask doctor --json        for programs
+
+Exit status: 0 nothing stops a build; 1 something does; 3 images are left out,
+because the lock calls a file of theirs unresolved. Credentials are never shown,
+only the file that they are in.")]
 pub struct DoctorArgs {
     #[command(flatten)]
     pub select: Select,
@@ -38,17 +41,20 @@ pub struct DoctorArgs {
 #[derive(Debug, Args, Default)]
 #[command(after_help = "\
 On a terminal and without flags it asks. Elsewhere:
-  cargo xtask setup --maven https://mirror.example/maven --pypi https://mirror.example/simple
-  cargo xtask setup --debian https://mirror.example/debian --ca /etc/ssl/corporate-ca.pem
-  cargo xtask setup --maven https://mirror.example/maven --username-env MIRROR_USER --password-env MIRROR_TOKEN
+  cargo xtask setup --maven https://mirror.example/maven
+  cargo xtask setup --debian https://mirror.example/debian --ca corporate.pem
+  cargo xtask setup --pypi https://mirror.example/simple \\
+      --username-env MIRROR_USER --password-env MIRROR_TOKEN
   cargo xtask setup --maven https://mirror.example/maven --dry-run
 
-It writes ~/.config/spark-images/registries.toml ($XDG_CONFIG_HOME), and leaves what else stands there as it is, comments
-too. A kind that is named gets exactly the addresses that are named. Each is asked for something before it is written,
+It writes ~/.config/spark-images/registries.toml ($XDG_CONFIG_HOME), and leaves
+what else stands there as it is, comments too. A kind that is named gets exactly
+the addresses that are named. Each is asked for something before it is written,
 unless --offline is given. Nothing is fetched.
 
-A password has no place in that file. `user:password@` in an address goes to ~/.netrc (mode 0600), which serves all
-registries of that host; --password-env and --token-env name variables that hold it.")]
+A password has no place in that file. `user:password@` in an address goes to
+~/.netrc (mode 0600), which serves all registries of that host; --password-env
+and --token-env name variables that hold it.")]
 pub struct SetupArgs {
     /// A Maven repository. Repeat it for mirrors
     #[arg(long, value_name = "URL")]
@@ -84,12 +90,14 @@ pub struct SetupArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-  cargo xtask outdated                   all that has newer versions
-  cargo xtask outdated numpy hadoop      only these: projects, artifacts, keys of [versions]
-  cargo xtask outdated --json            for programs
+  cargo xtask outdated                 all that has newer versions
+  cargo xtask outdated numpy hadoop    projects, artifacts, keys of [versions]
+  cargo xtask outdated --json          for programs
 
-A version is `held` where [held] in docker/versions.toml says so, with its reason, or where the other requirements of its
-Python set allow no more. Nothing is changed: each line ends with what takes the newer version.")]
+A version is held where [held] in docker/versions.toml says so, with its reason,
+or where the other requirements of its Python set allow no more. Nothing is
+changed: each line ends with what takes the newer version. Exit status: 3 if a
+registry could not say something, else 0.")]
 pub struct OutdatedArgs {
     /// Only these: a Python project, a Maven artifact (`group:artifact` or the artifact alone), a key of [versions],
     /// `debian`, `spark`
