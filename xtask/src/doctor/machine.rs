@@ -7,7 +7,6 @@ use catalog::Platform;
 
 use super::{Finding, Section, State};
 use crate::{
-    git,
     report::text::{bytes, count},
     schedule,
     workspace::Workspace,
