@@ -497,14 +497,19 @@ fn a_gc_that_is_ended_in_the_middle_leaves_all_else_whole() {
     }
 }
 
+/// A file in the store that is to go.
+fn going_artifact(repository: &Repository) -> PathBuf {
+    let shown = json(&repository.ok(&["gc", "--json"]));
+    let mut items = shown["items"].as_array().unwrap().iter();
+    let artifact = items.find(|item| item["kind"] == "artifact" && item["state"] == "go").unwrap();
+    PathBuf::from(artifact["path"].as_str().unwrap())
+}
+
 #[test]
 fn what_belongs_to_another_user_is_named_and_skipped() {
     const NOBODY: u32 = 65534;
     let repository = moved_on();
-    let shown = json(&repository.ok(&["gc", "--json"]));
-    let items = shown["items"].as_array().unwrap().iter();
-    let artifact = items.filter(|item| item["kind"] == "artifact" && item["state"] == "go");
-    let artifact = PathBuf::from(artifact.map(|item| item["path"].as_str().unwrap()).next().unwrap());
+    let artifact = going_artifact(&repository);
     let folder = artifact.parent().unwrap();
     fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
     let run = |args: &[&str]| {
@@ -534,12 +539,57 @@ fn what_belongs_to_another_user_is_named_and_skipped() {
     }
     assert!(artifact.exists());
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        chown(&artifact, Some(0), Some(0)).unwrap();
+    }
     let left = going(&repository.ok(&["gc", "--json"]));
     let name = artifact.file_name().unwrap().to_str().unwrap();
     assert_eq!(left, [format!("artifact {name}")].into(), "all else was removed");
 }
 
-fn wait_until(is: impl Fn() -> bool) {
+#[test]
+fn root_leaves_what_belongs_to_others() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let repository = moved_on();
+    let artifact = going_artifact(&repository);
+    chown(&artifact, Some(1234), Some(1234)).unwrap();
+    for args in [&["gc"][..], &["gc", "--yes"]] {
+        let run = repository.run(args);
+        assert_eq!(run.code, Some(3), "{}\n{}", run.stdout, run.stderr);
+        run.says(&format!("{}: it belongs to uid 1234, and you are uid 0", artifact.display()));
+    }
+    assert!(artifact.exists());
+    assert_eq!(going(&repository.run(&["gc", "--json"])), BTreeSet::new(), "all else was removed");
+}
+
+#[test]
+fn a_layout_that_is_noted_under_two_paths_or_has_a_copy_of_hard_links_waits_for_nobody() {
+    let repository = moved_on();
+    let target = repository.path("target/spark-images");
+    let link = repository.path("link");
+    symlink(&target, &link).unwrap();
+    let copy = repository.path("copy");
+    for private in ["images/.assemble", "images/blobs/sha256"] {
+        fs::create_dir_all(copy.join(private)).unwrap();
+    }
+    // Its lock is that of the layout it is a copy of.
+    for file in ["images/.assemble/in-use", "images/index.json", "images/oci-layout"] {
+        fs::hard_link(target.join(file), copy.join(file)).unwrap();
+    }
+    for out in [&link, &copy] {
+        let run = repository.command(&["plan", "--offline"]).env("SPARK_IMAGES_OUT", out).output().unwrap();
+        assert!(run.status.success());
+    }
+    let mut gc = repository.spawn(&["gc", "--yes"]);
+    wait_until(|| gc.try_wait().unwrap().is_some());
+    // The copy lacks the documents: nobody can tell which layers it needs.
+    assert_eq!(Run::of(&gc.wait_with_output().unwrap()).code, Some(0));
+    repository.ok(&["build-layers", "--offline"]).says("cached");
+}
+
+fn wait_until(mut is: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is() {
         assert!(begin.elapsed() < Duration::from_secs(60));

@@ -50,8 +50,13 @@ pub(crate) fn run(global: &Global, args: &GcArgs) -> Result<ExitCode> {
     let now = i64::try_from(now).context("reading the clock")?;
     let options = Options { compiled: args.compiled, caches: args.caches, older_than: args.older_than, now };
     let Found { items, mut foreign, denied, .. } = find(&workspace, &machine.store)?;
+    let mut left = denied;
     let decided = |item: Item| {
-        let verdict = decide(item.kind, &item.of, item.disk.used, &needed, &options);
+        let mut verdict = decide(item.kind, &item.of, item.disk.used, &needed, &options);
+        if let (Verdict::Go(_), Some(why)) = (&verdict, obstacle(&item)) {
+            left.push(Left { path: item.full_path(), why: why.clone() });
+            verdict = Verdict::Keep(why);
+        }
         (item, verdict)
     };
     let items: Vec<(Item, Verdict)> = items.into_iter().map(decided).collect();
@@ -60,7 +65,6 @@ pub(crate) fn run(global: &Global, args: &GcArgs) -> Result<ExitCode> {
     let untagged = needed.old(&images, args.old_images);
     let before = engine.filter(|_| args.yes).and_then(Engine::images_take);
     let mut removed = Removed::default();
-    let mut left = denied;
     if args.yes {
         remove(layout.as_ref(), &untagged, &items, &mut removed)?;
         left.append(&mut removed.left);
@@ -69,9 +73,6 @@ pub(crate) fn run(global: &Global, args: &GcArgs) -> Result<ExitCode> {
             let engine = engine.context("an image of no engine")?;
             left.extend(engine::remove(engine, image).with_context(|| interrupted(&removed))?);
         }
-    } else {
-        let going = items.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Go(_)));
-        left.extend(going.filter_map(|(item, _)| Some(Left { path: item.full_path(), why: obstacle(item)? })));
     }
     foreign.sort();
     left.sort();

@@ -7,7 +7,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _};
 use anyhow::{Context as _, Result};
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::Access;
+use rustix::{fs::Access, process::geteuid};
 
 use super::{Item, Kind, Left, Of, disk::Disk};
 use crate::{
@@ -291,7 +291,12 @@ pub(crate) fn obstacle(item: &Item) -> Option<String> {
     let path = item.full_path();
     let folder = path.parent()?;
     let refused = rustix::fs::access(folder.as_std_path(), Access::WRITE_OK | Access::EXEC_OK).is_err();
-    refused.then(|| not_yours(folder))
+    if refused {
+        return Some(not_yours(folder));
+    }
+    // Root could. A cache of RUN has the owner that its Dockerfile says; the folder of all of them is the user's own.
+    let is_others = item.kind != Kind::RunCache && item.disk.owner != geteuid().as_raw();
+    is_others.then(|| format!("it belongs to uid {}, and you are uid {}", item.disk.owner, geteuid().as_raw()))
 }
 
 /// What to say of what belongs to somebody else.

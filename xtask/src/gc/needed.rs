@@ -3,12 +3,16 @@
 //! What this checkout needs must be known. Of another one something may not be: its table is being edited, say. Then
 //! nothing goes that it might need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::MetadataExt as _,
+};
 
 use anyhow::{Context as _, Result};
 use assemble::{Layout, oci::REF_NAME};
 use blob::Digest;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Catalog, Image, LockedCatalog, Origin};
 use checkout::Checkout;
 
@@ -117,7 +121,7 @@ impl Needed {
                 needed.unknown.entry(*part).or_insert(why.replace('\n', "; "));
             }
         };
-        let shares_layout = other.layout == own.layout;
+        let shares_layout = is_same(&other.layout, &own.layout);
         match at().and_then(|workspace| self.lock(&workspace)) {
             Ok(()) => {}
             Err(error) => unknown(self, &[Part::Artifacts], error),
@@ -132,7 +136,7 @@ impl Needed {
                 Err(error) => unknown(self, &[Part::Names], error),
             }
         } else if other.layout.join("index.json").exists() {
-            match Layout::open(&other.layout).map_err(Into::into).and_then(|layout| Images::of(&layout)) {
+            match Layout::look(&other.layout).map_err(Into::into).and_then(|layout| Images::of(&layout)) {
                 Ok(images) => self.layers.extend(images.blobs_without(&BTreeSet::new())),
                 Err(error) => unknown(self, &[Part::Layers], error),
             }
@@ -203,6 +207,12 @@ impl Needed {
         }
         self.logs.extend(catalog.table.sparks.keys().map(|spark| format!("compile-{spark}")));
     }
+}
+
+/// Whether both paths lead to the same folder.
+fn is_same(one: &Utf8Path, other: &Utf8Path) -> bool {
+    let folder = |path: &Utf8Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    one == other || folder(one).is_some_and(|found| folder(other) == Some(found))
 }
 
 /// The name as that of a file, as [`catalog::ImageRef::file_name`] makes it.

@@ -66,6 +66,17 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The layout at `root`, to be read by who can bear that something of it goes meanwhile. Nobody waits for anybody: the
+    /// lock may be this process's own, under another path or in a copy of hard links.
+    ///
+    /// # Errors
+    /// There is none, or it is of a version that is not understood.
+    pub fn look(root: impl Into<Utf8PathBuf>) -> Result<Self> {
+        let layout = Self { root: root.into(), in_use: Arc::default() };
+        layout.check_version()?;
+        Ok(layout)
+    }
+
     /// Opens the layout at `root`, and nobody else uses it until this and its clones are dropped.
     ///
     /// # Errors
