@@ -21,8 +21,8 @@ const BUDGET: usize = 16 << 20;
 const RESERVE: usize = 4 << 20;
 /// Bytes handed over at once, at most.
 const CHUNK: usize = 256 << 10;
-/// Packages that are decompressed at once, at most: each has a window of 8 MB, and the largest package, two fifths of all
-/// bytes, takes as long as three threads take for the rest.
+/// Packages that are decompressed at once, at most: each has a window of 8 MB, and the largest package, nearly half of all
+/// bytes in the base, takes longer than other threads take for the rest.
 const THREADS: usize = 4;
 
 /// An entry of a package's data archive.
