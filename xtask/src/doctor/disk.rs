@@ -22,8 +22,12 @@ pub(super) struct Mount {
 struct Room {
     /// Into the store: what is fetched, and what is made once of it.
     store: u64,
+    /// What of that is sure: the sizes in the lock.
+    fetched: u64,
     /// Layers, into the output.
     layers: u64,
+    /// What of them is sure: nothing becomes smaller by being unpacked.
+    packed: u64,
     /// The layers once more, for who runs them.
     unpacked: u64,
 }
@@ -39,25 +43,21 @@ pub(super) fn look(needs: &Needs) -> Section {
     let mut findings = Vec::new();
     let together = store_at.is_some() && store_at == output_at;
     let places = [
-        ("store", &needs.store, &store_at, in_store, room.store, "SPARK_IMAGES_CACHE"),
-        ("output", &output, &output_at, in_output, room.layers, "SPARK_IMAGES_OUT"),
+        ("store", &needs.store, &store_at, in_store, (room.fetched, room.store), "SPARK_IMAGES_CACHE"),
+        ("output", &output, &output_at, in_output, (room.packed, room.layers), "SPARK_IMAGES_OUT"),
     ];
-    for (name, path, mount, free, own, variable) in places {
+    for (name, path, mount, free, (sure, about), variable) in places {
         let place = format!("{name} {path}{}", shown(mount));
-        let needed = if together { room.store + room.layers } else { own };
+        let needed = match together {
+            true => (room.fetched + room.packed, room.store + room.layers),
+            false => (sure, about),
+        };
         let Some(free) = free else {
             findings.push(Finding::note(format!("{place}: how much is free cannot be told")));
             continue;
         };
-        let what = format!("{place}: {} free, a build writes about {}", bytes(free), bytes(own));
-        findings.push(match free < needed {
-            true => Finding::new(
-                State::Problem,
-                what,
-                format!("free {}, or set {variable} to a folder on a larger disk", bytes(needed - free)),
-            ),
-            false => Finding::fine(what),
-        });
+        let what = format!("{place}: {} free, a build writes about {}", bytes(free), bytes(about));
+        findings.push(judged(what, free, needed, variable));
     }
     let unpacked = if together { room.store + room.layers + room.unpacked } else { room.store + room.unpacked };
     if room.unpacked > 0 && in_store.is_some_and(|free| free < unpacked) {
@@ -67,11 +67,24 @@ pub(super) fn look(needs: &Needs) -> Section {
     Section::new("disk", findings)
 }
 
+/// Whether there is room: what is sure not to fit stops a build, what is only guessed does not.
+fn judged(what: String, free: u64, (sure, about): (u64, u64), variable: &str) -> Finding {
+    let state = match free {
+        free if free < sure => State::Problem,
+        free if free < about => State::Warning,
+        _ => return Finding::fine(what),
+    };
+    let remedy = format!("free {}, or set {variable} to a folder on a larger disk", bytes(about - free));
+    Finding::new(state, what, remedy)
+}
+
 impl Room {
     /// What a build writes that needs `files` and has to fetch `missing`. How much an archive grows was seen of the images
     /// of this repository: packages and wheels to three and a half times their size, the source distribution by a tenth.
     fn of(missing: &[Artifact], files: &[Artifact]) -> Self {
-        let mut room = Self { store: missing.iter().map(|artifact| artifact.size).sum(), ..Self::default() };
+        let fetched = missing.iter().map(|artifact| artifact.size).sum();
+        let packed = files.iter().map(|artifact| artifact.size).sum();
+        let mut room = Self { store: fetched, fetched, packed, ..Self::default() };
         for artifact in files {
             let grown = match &artifact.id {
                 Coordinate::Pypi { file, .. } if file.ends_with(".tar.gz") => artifact.size + artifact.size / 10,
@@ -149,6 +162,13 @@ mod tests {
             artifact("deb:libc6=1/amd64", 1000),
         ];
         let room = Room::of(&files[..1], &files);
-        assert_eq!(room, Room { store: 1000 + 1100 + 3500, layers: 1000 + 1100 + 3500 + 3500, unpacked: 9100 });
+        assert_eq!((room.store, room.fetched), (1000 + 1100 + 3500, 1000));
+        assert_eq!((room.layers, room.packed, room.unpacked), (1000 + 1100 + 3500 + 3500, 4000, 9100));
+    }
+
+    #[test]
+    fn only_what_is_sure_stops_a_build() {
+        let state = |free| judged("store".to_owned(), free, (1000, 3500), "SPARK_IMAGES_CACHE").state;
+        assert_eq!([999, 1000, 3499, 3500].map(state), [State::Problem, State::Warning, State::Warning, State::Fine]);
     }
 }
