@@ -104,14 +104,16 @@ pub enum CleanupEngine {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --yes nothing is removed. What a lock or a table of any checkout that uses this store asks for stays, and so does
-every image with a name. Bytes are those that the file system gives back: a file that has another name elsewhere frees none.
+Without --yes nothing is removed. What a lock or a table of any checkout that uses this store
+asks for stays, and so does every image with a name. Bytes are those that the file system gives
+back: a file that has another name elsewhere frees none.
 
-Examples:
-  cargo xtask gc                                  what there is, by kind and by image, and what would be freed
-  cargo xtask gc --yes --older-than 30            remove what nobody needs and nobody used for a month
-  cargo xtask gc --yes --old-images --compiled    also images and compiled Spark of earlier tables
-  cargo xtask gc --engine docker                  images in Docker of earlier builds, which have lost their names")]
+  cargo xtask gc                                 what there is, and what would be freed
+  cargo xtask gc --yes --older-than 30           what nobody needs, nor used for a month
+  cargo xtask gc --yes --old-images --compiled   images and compiled Spark of earlier tables too
+  cargo xtask gc --engine docker                 earlier builds in Docker that lost their names
+
+The exit status is 3 if something was left that another user or an engine does not give.")]
 pub struct GcArgs {
     /// Remove what would be removed
     #[arg(long)]
