@@ -267,7 +267,7 @@ impl ImageFile {
             about: root.required("about", "\"what the image is for\""),
             group: root.string("group"),
             per_spark: per_spark(&root),
-            sparks: root.strings("spark"),
+            sparks: sparks(&root),
             tags: root.strings("tags"),
             dockerfile: root.string("dockerfile").unwrap_or_else(|| root.at("Dockerfile".to_owned())),
             target: root.string("target"),
@@ -310,7 +310,21 @@ fn variant(name: At<String>, section: Section<'_>) -> Variant {
 }
 
 fn only(section: &Section<'_>) -> Only {
-    Only { variants: section.strings("variants"), sparks: section.strings("spark") }
+    Only { variants: section.strings("variants"), sparks: sparks(section) }
+}
+
+/// The Spark versions that `spark` names. `? 4.2.0: why` asks whether this version belongs to them.
+fn sparks(section: &Section<'_>) -> Vec<At<String>> {
+    let mut sparks = section.strings("spark");
+    for at in &mut sparks {
+        let Some(question) = at.value.strip_prefix('?') else { continue };
+        let (version, why) = question.split_once(':').unwrap_or((question, ""));
+        let (version, why) = (version.trim().to_owned(), at.map(format!("?{why}")));
+        let answer = format!("write `{version}`, or take the entry out");
+        section.question(&why, &format!("whether this is for Spark {version}"), &answer);
+        at.value = version;
+    }
+    sparks
 }
 
 fn smoke(section: Section<'_>) -> SmokeFile {
@@ -356,6 +370,11 @@ fn stage(section: Section<'_>) -> Option<StageFile> {
         let note = |message: String| section.note(at.span.clone(), message, "leave it out for a stage of every origin");
         at.value.parse().map_err(note).ok()
     });
+    if let Some(unless) = section.section("unless") {
+        unless.required("jar", "\"group:artifact:version\"");
+        unless.required("has", "\"a file in it; {digits} is 411 for Spark 4.1.1\"");
+        unless.finish();
+    }
     let into = section.required("into", "\"jars/\"");
     let platforms = platform_list(&section, "platforms");
     let stage = StageFile { into, content, origin, platforms, only: only(&section) };

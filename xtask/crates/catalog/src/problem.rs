@@ -26,6 +26,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether nothing is wrong but that somebody has to decide: a question that `cargo xtask add-version` left.
+    pub is_question: bool,
 }
 
 /// All that is wrong, never empty. Its `Display` shows each problem as `path:line:column`, the line itself, and the fix.
@@ -41,6 +43,11 @@ impl Problems {
     /// The problems, in the order of files and places.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
+    }
+
+    /// Whether all that is wrong is that questions are open.
+    pub fn are_questions(&self) -> bool {
+        self.problems.iter().all(|problem| problem.is_question)
     }
 
     /// Line and column of a problem, both counted from 1, the column in characters.
@@ -94,6 +101,7 @@ impl Collector {
             end: span.end,
             message: message.into(),
             help: None,
+            is_question: false,
         });
         self.problems.last_mut().expect("one was just pushed")
     }

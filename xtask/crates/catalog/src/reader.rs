@@ -201,6 +201,17 @@ impl<'a> Section<'a> {
         self.get(key).map(|value| self.child(key, value))
     }
 
+    /// Reports `at` as a question that somebody has to answer, where it is one: a string that begins with `?`, and says why
+    /// behind it. Whether it is.
+    pub(crate) fn question(&self, at: &At<String>, about: &str, answer: &str) -> bool {
+        let Some(why) = at.value.strip_prefix('?').map(str::trim) else { return false };
+        let mut sink = self.sink.borrow_mut();
+        let problem = sink.add(&at.path, at.span.clone(), format!("{about} is an open question"));
+        problem.is_question = true;
+        problem.help(if why.is_empty() { answer.to_owned() } else { format!("{why}\n{answer}") });
+        true
+    }
+
     /// All tables below this one, by key.
     pub(crate) fn sections(&self) -> Vec<(At<String>, Section<'a>)> {
         let Some(table) = self.table else { return Vec::new() };
@@ -224,6 +235,11 @@ impl<'a> Section<'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether `key` is a list.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| value.get_ref().is_array())
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {

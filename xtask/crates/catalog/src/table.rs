@@ -6,9 +6,11 @@ use crate::{
     ci::Ci,
     coordinate::Maven,
     legacy::Legacy,
+    lookup::{Lookup, lookups},
     platform::{Platform, one_of},
     problem::{Source, nearest},
     reader::{At, Section, Sink, parse},
+    template::{Unclosed, fill},
 };
 
 /// Where a Spark distribution comes from.
@@ -70,6 +72,8 @@ pub struct Table {
     pub ci: Option<Ci>,
     /// Versions that must not be moved for being old, by their key in [versions].
     pub held: BTreeMap<String, Held>,
+    /// Where it is looked up what belongs to a Spark version, by placeholder: the first place that has an answer counts.
+    pub lookups: BTreeMap<String, Vec<Lookup>>,
 }
 
 /// Why a version stays as it is. Nothing but `outdated` looks at it: who edits the version knows better.
@@ -195,6 +199,7 @@ impl Table {
             legacy: Legacy::read(&root),
             ci: root.section("ci").map(Ci::read),
             held: named(&root, "held", held),
+            lookups: lookups(&root),
         };
         table.check_held(&root);
         for version in table.unsupported.keys().filter(|version| table.sparks.contains_key(*version)) {
@@ -269,6 +274,29 @@ impl Table {
             wanted.push(platform);
         }
         Ok(self.platforms.iter().copied().filter(|platform| wanted.contains(platform)).collect())
+    }
+
+    /// What a template stands for with one Spark version: `{spark}`, `{line}`, `{scala}`, `{digits}` (`411` for 4.1.1) and
+    /// what [versions] defines.
+    ///
+    /// # Errors
+    /// The placeholder that nobody defines.
+    pub fn fill(&self, template: &str, spark: &str, scala: &str) -> Result<String, String> {
+        let line = spark.rsplit_once('.').map_or(spark, |(line, _)| line);
+        let of_spark =
+            [("spark", spark), ("scala", scala), ("line", line)].map(|(name, value)| (name, value.to_owned()));
+        let known = self.versions.iter().map(|(name, at)| (name.as_str(), at.value.clone())).chain(of_spark);
+        let known: BTreeMap<&str, String> = known.chain([("digits", spark.replace('.', ""))]).collect();
+        let mut unknown = None;
+        let filled = fill(template, |name| {
+            let value = known.get(name).cloned();
+            if value.is_none() {
+                unknown = Some(format!("nobody defines the placeholder `{{{name}}}` of `{template}`"));
+            }
+            value
+        });
+        let filled = filled.map_err(|Unclosed| format!("`{template}` has a `{{` without its `}}`"))?;
+        unknown.map_or(Ok(filled), Err)
     }
 
     /// The sentence for somebody who asks for a version that is not built.
@@ -375,8 +403,11 @@ fn spark(version: &At<String>, section: Section<'_>) -> Spark {
     if line.split('.').count() != 2 || !version.value.split('.').all(|part| part.parse::<u32>().is_ok()) {
         section.note(version.span.clone(), format!("`{}` is no Spark version", version.value), "write it as `3.5.7`");
     }
-    let scala = section.required("scala", "\"2.13\"");
+    let mut scala = section.required("scala", "\"2.13\"");
     let expected = if line.starts_with("4.") { "2.13" } else { "2.12" };
+    if section.question(&scala, &format!("the Scala of Spark {}", version.value), "write it as `2.13`") {
+        scala.value = expected.to_owned();
+    }
     if !["2.12", "2.13"].contains(&scala.value.as_str()) || (line.starts_with("4.") && scala.value != "2.13") {
         let message = format!("Spark {} is not built for Scala {}", version.value, scala.value);
         section.note(scala.span.clone(), message, format!("write `scala = \"{expected}\"`"));
@@ -385,11 +416,23 @@ fn spark(version: &At<String>, section: Section<'_>) -> Spark {
         version: version.value.clone(),
         line: line.to_owned(),
         scala: scala.value,
-        versions: section.string_map("versions"),
+        versions: own_versions(version, &section),
         source: section.section("source").map(source_origin),
     };
     section.finish();
     spark
+}
+
+/// The placeholders of one version. What is still a question has a value that spoils no coordinate: it is reported once.
+fn own_versions(version: &At<String>, section: &Section<'_>) -> Vec<(String, At<String>)> {
+    let mut versions = section.string_map("versions");
+    for (name, at) in &mut versions {
+        let about = format!("which `{name}` belongs to Spark {}", version.value);
+        if section.question(at, &about, "write the version in its place") {
+            at.value = "0".to_owned();
+        }
+    }
+    versions
 }
 
 fn source_origin(section: Section<'_>) -> SourceOrigin {

@@ -7,6 +7,23 @@ use crate::{
     reader::{At, Sink},
 };
 
+/// A `{` without its `}`.
+#[derive(Debug)]
+pub(crate) struct Unclosed;
+
+/// Replaces every `{name}` of `template` by what `value` has for it, by nothing where it has none.
+pub(crate) fn fill(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Result<String, Unclosed> {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, tail) = after.split_once('}').ok_or(Unclosed)?;
+        out.push_str(before);
+        out.push_str(&value(name).unwrap_or_default());
+        rest = tail;
+    }
+    Ok(out + rest)
+}
+
 /// What the placeholders of one image stand for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scope(BTreeMap<String, String>);
@@ -16,25 +33,21 @@ impl Scope {
         self.0.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Replaces every `{name}` of `template`. What nobody defined is noted in `sink` and left as it stands.
+    /// Replaces every `{name}` of `template`. What nobody defined is noted in `sink` and left out.
     pub(crate) fn render(&self, template: &At<String>, sink: &Sink) -> String {
-        let mut out = String::new();
-        let mut rest = template.value.as_str();
-        while let Some((before, after)) = rest.split_once('{') {
-            out.push_str(before);
-            let Some((name, tail)) = after.split_once('}') else {
-                let mut sink = sink.borrow_mut();
-                sink.add(&template.path, template.span.clone(), "a `{` without its `}`")
-                    .help("a placeholder is written `{name}`");
-                return template.value.clone();
-            };
-            match self.0.get(name) {
-                Some(value) => out.push_str(value),
-                None => self.undefined(name, template, sink),
+        let value = |name: &str| {
+            let known = self.0.get(name).cloned();
+            if known.is_none() {
+                self.undefined(name, template, sink);
             }
-            rest = tail;
-        }
-        out + rest
+            known
+        };
+        fill(&template.value, value).unwrap_or_else(|Unclosed| {
+            sink.borrow_mut()
+                .add(&template.path, template.span.clone(), "a `{` without its `}`")
+                .help("a placeholder is written `{name}`");
+            template.value.clone()
+        })
     }
 
     fn undefined(&self, name: &str, template: &At<String>, sink: &Sink) {

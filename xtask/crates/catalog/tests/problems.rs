@@ -227,3 +227,50 @@ fn what_is_called_legacy_stays_inside_and_is_nothing_that_is_built() {
         assert_problem(&table, &images, expected);
     }
 }
+
+#[test]
+fn a_lookup_reads_one_thing_from_a_pom() {
+    let lookup = |text: &str| format!("{TABLE}\n[lookup]\nkafka = {text}\n");
+    let good = "{ pom = \"g:a_{scala}:{spark}\", property = \"kafka.version\" }";
+    assert_eq!(problems(&lookup(good), &[("base", BASE)]), Vec::<String>::new());
+    assert_eq!(problems(&lookup(&format!("[{good}, {good}]")), &[("base", BASE)]), Vec::<String>::new());
+    assert_problem(&lookup("{ property = \"a\" }"), &[], "`pom` is missing in [lookup.kafka]");
+    assert_problem(&lookup("{ pom = \"g:a:1\" }"), &[], "a lookup reads one thing, this one nothing");
+    assert_problem(&lookup("{ pom = \"g:a:1\", property = \"a\", dependency = \"b\" }"), &[], "this one two things");
+    assert_problem(&lookup("{ pom = \"g:a\", property = \"a\" }"), &[], "`g:a` is no Maven coordinate");
+    assert_problem(&lookup("{ pom = \"g:a:1\", property = \"a\", propery = \"a\" }"), &[], "did you mean `property`?");
+    assert_problem(&lookup("3"), &[], "`kafka` in [lookup] is integer, expected a table");
+}
+
+#[test]
+fn open_questions_are_reported_once_and_alone() {
+    let table = TABLE.replace(
+        "[spark.\"4.1.0\"]\nscala = \"2.13\"\n",
+        "[spark.\"4.1.0\"]\nscala = \"?\"\n[spark.\"4.1.0\".versions]\nkafka = \"? 3.5.7 has 3.4.1\"\n",
+    );
+    let custom = format!(
+        "{}per = \"spark\"\n[[stage]]\ninto = \"jars/\"\nspark = [\"4.1.0\", \"? 3.5.7: of another line\"]\n\
+         maven = [\"g:kafka_{{scala}}:{{kafka}}\"]\nunless = {{ jar = \"g:a:1\", has = \"b\" }}\n",
+        BASE.replace("\"1\"", "\"{spark}\"")
+    );
+    let table = &table.replace("[versions]\n", "[versions]\nkafka = \"1\"\n");
+    assert_eq!(
+        problems(table, &[("custom", &custom)]),
+        [
+            "docker/custom/image.toml:7:19: whether this is for Spark 3.5.7 is an open question; of another line\nwrite `3.5.7`, or take the entry out",
+            "docker/versions.toml:18:9: the Scala of Spark 4.1.0 is an open question; write it as `2.13`",
+            "docker/versions.toml:20:9: which `kafka` belongs to Spark 4.1.0 is an open question; 3.5.7 has 3.4.1\nwrite the version in its place",
+        ]
+    );
+    let read = |table: &str| {
+        Catalog::read(&source("docker/versions.toml", table), &[source("docker/custom/image.toml", &custom)])
+    };
+    assert!(read(table).unwrap_err().are_questions());
+    assert!(!read(&table.replace("origin", "orign")).unwrap_err().are_questions());
+}
+
+#[test]
+fn an_unless_names_a_jar_and_a_file() {
+    let stage = format!("{BASE}[[stage]]\ninto = \"a/\"\nfolder = \"a\"\nunless = {{ jar = \"g:a:1\" }}\n");
+    assert_problem(TABLE, &[("base", &stage)], "`has` is missing in [stage.unless]");
+}
