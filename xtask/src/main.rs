@@ -7,6 +7,7 @@ mod boxed;
 mod build;
 mod bundle;
 mod carry;
+mod change;
 mod checkouts;
 mod cmd;
 mod compile;
@@ -16,6 +17,7 @@ mod doctor;
 mod engine;
 mod fetch;
 mod gc;
+mod generate;
 mod images;
 mod interrupt;
 mod legacy;
@@ -35,6 +37,7 @@ mod session;
 mod setup;
 mod smoke;
 mod stage;
+mod versions;
 mod workspace;
 mod zstd;
 
@@ -84,6 +87,8 @@ fn run(global: &Global, command: &Command) -> Result<ExitCode> {
         Command::Doctor(args) => cmd::doctor::run(global, args),
         Command::Setup(args) => cmd::setup::run(global, args),
         Command::Outdated(args) => cmd::outdated::run(global, args),
+        Command::AddVersion(args) => cmd::versions::add(global, args),
+        Command::RemoveVersion(args) => cmd::versions::remove(global, args),
         Command::Docs(args) => cmd::docs::run(global, args),
         Command::Completions(args) => cmd::completions::run(global, args),
         Command::Man(args) => cmd::man::run(global, args),

@@ -62,6 +62,11 @@ impl Workspace {
         Self::find(&Global { source_dir: None, ..global.clone() })
     }
 
+    /// The same with the files of another folder.
+    pub(crate) fn at(&self, root: &Utf8Path) -> Self {
+        Self { checkout: self.checkout.at(root), source: None }
+    }
+
     /// Table and image files, checked, with the Spark tree in the place of the version of its line.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         self.checkout.catalog_with(|catalog| self.source.as_ref().map(|source| source.local(catalog)).transpose())

@@ -26,3 +26,4 @@ pub(crate) mod smoke;
 pub(crate) mod stage;
 pub(crate) mod store;
 pub(crate) mod vendor;
+pub(crate) mod versions;

@@ -106,6 +106,18 @@ impl Document {
     }
 }
 
+/// The lines of a document that people write, with their numbers: what is neither rendered nor an example.
+pub(crate) fn written(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let (mut rendered, mut fenced) = (false, false);
+    text.lines().enumerate().filter_map(move |(index, line)| {
+        rendered |= line.contains(OPEN);
+        fenced ^= line.trim_start().starts_with("```");
+        let written = !rendered && !fenced && !line.starts_with("    ");
+        rendered &= !line.contains(CLOSE);
+        written.then_some((index + 1, line))
+    })
+}
+
 /// The text of a document with its tables rendered.
 fn render(text: &str, path: &Utf8Path, sources: &Sources) -> Result<String> {
     let mut out = String::new();

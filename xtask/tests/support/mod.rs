@@ -15,6 +15,9 @@ use std::{
     thread,
 };
 
+#[path = "versions.rs"]
+pub mod versions;
+
 /// What a registry has, by path. Shared with the thread that serves it.
 #[derive(Clone, Default)]
 pub struct Files(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
@@ -33,7 +36,7 @@ impl Files {
     }
 }
 
-/// A registry on a port that the system gives. It answers GET and HEAD with a file or 404.
+/// A registry on a port that the system gives. It answers GET and HEAD with a file, a range of it, or 404.
 pub struct Registry {
     pub files: Files,
     address: String,
@@ -79,9 +82,11 @@ fn answer(stream: &TcpStream, files: &Files, stalls: &Files) -> std::io::Result<
         }
         let mut words = line.split_whitespace();
         let (method, path) = (words.next().unwrap_or("").to_owned(), words.next().unwrap_or("").to_owned());
+        let mut range = None;
         while line.trim() != "" {
             line.clear();
             reader.read_line(&mut line)?;
+            range = range.or_else(|| range_of(&line));
         }
         let mut out = stream;
         if let Some(bytes) = stalls.get(&path) {
@@ -90,6 +95,11 @@ fn answer(stream: &TcpStream, files: &Files, stalls: &Files) -> std::io::Result<
             return reader.read(&mut [0]).map(drop);
         }
         match files.get(&path) {
+            Some(bytes) if range.is_some_and(|(_, end)| end < bytes.len()) => {
+                let part = range.map_or(&bytes[..], |(start, end)| &bytes[start..=end]);
+                write!(out, "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\n\r\n", part.len())?;
+                out.write_all(part)?;
+            }
             Some(bytes) => {
                 write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len())?;
                 if method != "HEAD" {
@@ -99,6 +109,13 @@ fn answer(stream: &TcpStream, files: &Files, stalls: &Files) -> std::io::Result<
             None => write!(out, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?,
         }
     }
+}
+
+/// First and last byte of the one range that a header asks for.
+fn range_of(header: &str) -> Option<(usize, usize)> {
+    let header = header.to_lowercase();
+    let (start, end) = header.strip_prefix("range: bytes=")?.trim().split_once('-')?;
+    Some((start.parse().ok()?, end.parse().ok()?))
 }
 
 /// A repository with a base, one image on it for one Spark version and a runtime on that, and a registry that has all

@@ -67,7 +67,7 @@ impl Checkout {
         Ok(Self { root, outside })
     }
 
-    /// The same with the files of the repository below `root`: those of another commit.
+    /// The same with the files of the repository below `root`: those of another commit, or of a draft.
     pub fn at(&self, root: &Utf8Path) -> Self {
         Self { root: root.to_owned(), outside: self.outside.clone() }
     }
@@ -104,6 +104,12 @@ impl Checkout {
     /// Where logs and reports lie.
     pub fn logs(&self) -> Utf8PathBuf {
         self.target().join("logs")
+    }
+
+    /// Where a change of several files is prepared before any of them is written: in the checkout itself, since what was
+    /// begun there must be completed there.
+    pub fn draft(&self) -> Utf8PathBuf {
+        self.root.join("target/spark-images/draft")
     }
 
     /// Where what is made once of fetched files is kept when the store cannot be written to.

@@ -13,12 +13,15 @@ mod groups;
 mod machine;
 mod plan;
 mod run;
+mod versions;
 
 use camino::Utf8PathBuf;
 use catalog::Selection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{build::*, care::*, ci::*, destinations::*, files::*, groups::groups, machine::*, plan::*, run::*};
+pub use self::{
+    build::*, care::*, ci::*, destinations::*, files::*, groups::groups, machine::*, plan::*, run::*, versions::*,
+};
 
 /// Columns that help takes at most.
 pub const WIDTH: usize = 100;
@@ -170,6 +173,10 @@ pub enum Command {
     Setup(SetupArgs),
     /// Show what has newer versions, and which of them may be taken
     Outdated(OutdatedArgs),
+    /// Add a Spark version: table, Dockerfile, wrapper, lock and documents
+    AddVersion(AddVersionArgs),
+    /// Remove a Spark version and all that belongs to it
+    RemoveVersion(RemoveVersionArgs),
     /// Write the rendered parts of the documents, and check the rest
     Docs(DocsArgs),
     /// Print what a shell needs to complete words of `cargo xtask`

@@ -13,7 +13,7 @@ const BUILDER: &str = "builder";
 /// What runs in them.
 pub const SCRIPT: &str = "docker/spark-custom/compile.sh";
 /// Patches lie in a folder of this one that is named after the version.
-const PATCHES: &str = "docker/spark-custom/patches";
+pub const PATCHES: &str = "docker/spark-custom/patches";
 
 /// All that a distribution is made of.
 #[derive(Debug)]

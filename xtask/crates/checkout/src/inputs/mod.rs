@@ -13,7 +13,7 @@ use blob::Digest;
 use camino::Utf8PathBuf;
 use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Platform, Stage};
 
-pub use distribution::{Distribution, Patch, SCRIPT};
+pub use distribution::{Distribution, PATCHES, Patch, SCRIPT};
 pub use files::{FolderFile, Held, folder_files};
 pub use formats::Formats;
 
