@@ -58,6 +58,7 @@ if [ "$front" = "$(cat "$work/list")" ]; then
 fi
 "${clean[@]}" HOME="$work/home" cargo xtask store verify
 "${clean[@]}" HOME="$work/home" cargo xtask docs --check
+"${clean[@]}" HOME="$work/home" ci/workflows.sh
 say "cargo xtask smoke"
 "${clean[@]}" HOME="$work/home" cargo xtask smoke --junit "$work/smoke.xml"
 

@@ -1,6 +1,6 @@
 //! What is rendered from table and image files into files of the repository. Whoever changes the table runs all of it here.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::{docs::Documents, workspace::Workspace};
 
@@ -10,8 +10,7 @@ use crate::{docs::Documents, workspace::Workspace};
 /// Table or image files are not sound; a file cannot be read, rendered or written.
 pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     for (path, document) in Documents::read(workspace)?.stale() {
-        let bytes = document.rendered.as_bytes();
-        blob::write(&workspace.root.join(path), bytes).with_context(|| format!("writing {path}"))?;
+        document.write(&workspace.root, path)?;
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ mod setup;
 mod smoke;
 mod stage;
 mod versions;
+mod workflows;
 mod workspace;
 mod zstd;
 

@@ -1,8 +1,8 @@
-//! `docs`: the documents, written from the version table and the flags, or only checked.
+//! `docs`: the documents and the workflows of CI, written from the version table and the flags, or only checked.
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     docs::Documents,
@@ -18,8 +18,7 @@ pub(crate) fn run(global: &Global, args: &DocsArgs) -> Result<ExitCode> {
         if args.check {
             print!("{}", document.diff(path));
         } else {
-            let bytes = document.rendered.as_bytes();
-            blob::write(&workspace.root.join(path), bytes).with_context(|| format!("writing {path}"))?;
+            document.write(&workspace.root, path)?;
             println!("wrote {path}");
         }
     }

@@ -105,7 +105,8 @@ mod tests {
 
     fn documents(texts: &[(&str, &str)]) -> Documents {
         let document = |text: &str| Document { text: String::new(), rendered: text.to_owned() };
-        Documents { all: texts.iter().map(|(path, text)| ((*path).into(), document(text))).collect() }
+        let all = texts.iter().map(|(path, text)| ((*path).into(), document(text))).collect();
+        Documents { all, workflows: Default::default() }
     }
 
     #[test]

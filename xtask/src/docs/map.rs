@@ -74,7 +74,7 @@ mod tests {
         fs::write(root.join("docs/a.md"), "").unwrap();
         let problems = |map: &str| {
             let document = Document { text: String::new(), rendered: map.to_owned() };
-            problems(&Documents { all: [(MAP.into(), document)].into() }, root).unwrap()
+            problems(&Documents { all: [(MAP.into(), document)].into(), workflows: Default::default() }, root).unwrap()
         };
         let good = "# Map\n\n```\nxtask/   src has `code`, one/crates are\n  crates/one\ndocker/base/  the base   docker/run/time/  more\nci/  what\ndocs/  a.md\n```\nno/path\n";
         let good = good.replace("src has `code`, one/crates are", "src has code");

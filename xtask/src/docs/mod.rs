@@ -1,6 +1,7 @@
 //! The documents: what is written into them, and what is wrong with them.
 //!
-//! What stands between `<!-- table:NAME -->` and `<!-- /table -->` is rendered; nothing else of a document is changed.
+//! What stands between `<!-- table:NAME -->` and `<!-- /table -->` is rendered; nothing else of a document is changed. The
+//! workflows of CI are rendered as a whole.
 
 mod commands;
 mod links;
@@ -8,13 +9,13 @@ mod map;
 mod tables;
 mod usage;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::Catalog;
 
-use crate::workspace::Workspace;
+use crate::{workflows, workspace::Workspace};
 
 const OPEN: &str = "<!-- table:";
 const CLOSE: &str = "<!-- /table -->";
@@ -43,11 +44,13 @@ struct Sources {
 pub(crate) struct Documents {
     /// By path, relative to the checkout.
     pub(crate) all: BTreeMap<Utf8PathBuf, Document>,
+    /// What is rendered as a whole, by path.
+    pub(crate) workflows: BTreeMap<Utf8PathBuf, Document>,
 }
 
 /// A document.
 pub(crate) struct Document {
-    /// What is there.
+    /// What is there; empty where nothing is.
     pub(crate) text: String,
     /// What should be.
     pub(crate) rendered: String,
@@ -76,12 +79,20 @@ impl Documents {
             let rendered = render(text, path, &sources).with_context(|| format!("rendering {path}"))?;
             all.insert(path.clone(), Document { text: text.clone(), rendered });
         }
-        Ok(Self { all })
+        let mut workflows = BTreeMap::new();
+        for (path, rendered) in workflows::render(&sources.catalog)? {
+            let text = match fs::read_to_string(workspace.root.join(&path)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+                text => text.with_context(|| format!("reading {path}"))?,
+            };
+            workflows.insert(path, Document { text, rendered });
+        }
+        Ok(Self { all, workflows })
     }
 
     /// Those that are not as they should be.
     pub(crate) fn stale(&self) -> impl Iterator<Item = (&Utf8Path, &Document)> {
-        let all = self.all.iter().map(|(path, document)| (path.as_path(), document));
+        let all = self.all.iter().chain(&self.workflows).map(|(path, document)| (path.as_path(), document));
         all.filter(|(_, document)| document.text != document.rendered)
     }
 
@@ -99,6 +110,20 @@ impl Documents {
 }
 
 impl Document {
+    /// Writes what should be.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(&self, root: &Utf8Path, path: &Utf8Path) -> Result<()> {
+        let file = root.join(path);
+        // A repository without workflows has no folder for them.
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making the folder of {path}"))?;
+        }
+        blob::write(&file, self.rendered.as_bytes()).with_context(|| format!("writing {path}"))?;
+        Ok(())
+    }
+
     /// What would change.
     pub(crate) fn diff(&self, path: &Utf8Path) -> String {
         let Self { text, rendered } = self;

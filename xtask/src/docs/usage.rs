@@ -86,7 +86,10 @@ mod tests {
                     ```text\ncargo xtask nothing\n```\n";
         let document = Document { text: String::new(), rendered: text.to_owned() };
         let history = Document { text: String::new(), rendered: "`cargo xtask bygone`".to_owned() };
-        let documents = Documents { all: [("a.md".into(), document), (HISTORY.into(), history)].into() };
+        let documents = Documents {
+            all: [("a.md".into(), document), (HISTORY.into(), history)].into(),
+            workflows: Default::default(),
+        };
         assert_eq!(
             problems(&documents),
             [

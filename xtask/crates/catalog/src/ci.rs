@@ -25,11 +25,22 @@ pub struct Ci {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runners(pub BTreeMap<String, Vec<String>>);
 
-/// Runners and limits of GitHub.
+/// An action of GitHub, pinned: <https://docs.github.com/en/actions/reference/security/secure-use>.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// The version, for people: `v7.0.1`.
+    pub version: String,
+    /// What runs: a commit, all 40 digits.
+    pub commit: String,
+}
+
+/// Runners, actions and limits of GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Github {
     /// Labels of runners.
     pub runners: Runners,
+    /// Actions that the workflows use, by `owner/name`.
+    pub actions: BTreeMap<String, Action>,
     /// Jobs that one matrix may have.
     pub jobs_per_matrix: u64,
     /// Bytes that all outputs of one job may have, two for each UTF-16 unit.
@@ -71,6 +82,47 @@ impl Runners {
     }
 }
 
+/// `[ci.github.actions]`: whoever can move a tag could run anything here, so an action is named by its commit.
+fn actions(github: &Section<'_>) -> BTreeMap<String, Action> {
+    let Some(section) = github.section("actions") else { return BTreeMap::new() };
+    let mut actions = BTreeMap::new();
+    for (name, part) in section.sections() {
+        if !is_action(&name.value) {
+            let help = "write it as in `actions/checkout`";
+            section.note(
+                name.span,
+                format!("`{}` is no action: expected `owner/name`", name.value.escape_debug()),
+                help,
+            );
+        }
+        let version = part.required("version", "\"v1.2.3\"");
+        if !version.value.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) {
+            let message = format!("`{}` is no version of an action", version.value.escape_debug());
+            part.note(version.span, message, "write it as in `v1.2.3`");
+        }
+        let commit = part.required("commit", "\"...\", all 40 digits");
+        let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if part.has("commit") && !(commit.value.len() == 40 && commit.value.chars().all(is_digit)) {
+            let message =
+                format!("`{}` is no full commit: expected 40 digits of 0-9, a-f", commit.value.escape_debug());
+            part.note(commit.span, message, "see it with: git ls-remote --tags https://github.com/OWNER/NAME");
+        }
+        part.finish();
+        actions.insert(name.value, Action { version: version.value, commit: commit.value });
+    }
+    section.finish();
+    actions
+}
+
+fn is_action(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    name.split('/').count() == 2 && name.split('/').all(is_part)
+}
+
 impl Ci {
     pub(crate) fn read(section: Section<'_>) -> Self {
         let part = |key: &str| {
@@ -83,6 +135,7 @@ impl Ci {
         let github = part("github").map(|part| {
             let github = Github {
                 runners: Runners::read(&part),
+                actions: actions(&part),
                 jobs_per_matrix: part.number("jobs-per-matrix", "256"),
                 output_bytes: part.number("output-bytes", "1_048_576"),
             };
@@ -105,7 +158,12 @@ impl Ci {
             megabytes_per_second: section.number("megabytes-per-second", "20"),
             smoke_seconds: section.number("smoke-seconds", "20"),
             compile_minutes: section.number("compile-minutes", "90"),
-            github: github.unwrap_or(Github { runners: Runners::default(), jobs_per_matrix: 1, output_bytes: 1 }),
+            github: github.unwrap_or(Github {
+                runners: Runners::default(),
+                actions: BTreeMap::new(),
+                jobs_per_matrix: 1,
+                output_bytes: 1,
+            }),
             gitlab: gitlab.unwrap_or(Gitlab {
                 runners: Runners::default(),
                 needs_per_job: 1,

@@ -274,3 +274,27 @@ fn an_unless_names_a_jar_and_a_file() {
     let stage = format!("{BASE}[[stage]]\ninto = \"a/\"\nfolder = \"a\"\nunless = {{ jar = \"g:a:1\" }}\n");
     assert_problem(TABLE, &[("base", &stage)], "`has` is missing in [stage.unless]");
 }
+
+#[test]
+fn an_action_of_github_is_named_by_its_full_commit() {
+    let ci = |actions: &str| {
+        format!(
+            "{TABLE}\n[ci]\njob-minutes = 3\nmegabytes-per-second = 20\nsmoke-seconds = 20\ncompile-minutes = 90\n\
+             [ci.gitlab]\nneeds-per-job = 5\njobs-per-pipeline = 5\nyaml-bytes = 5\nimage = \"i\"\n\
+             [ci.github]\njobs-per-matrix = 5\noutput-bytes = 5\n[ci.github.actions]\n{actions}\n"
+        )
+    };
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let good = format!("\"a/b\" = {{ version = \"v1.2\", commit = \"{commit}\" }}");
+    assert_eq!(problems(&ci(&good), &[("base", BASE)]), Vec::<String>::new());
+    let wrong = |from: &str, to: &str, expected: &str| {
+        assert_problem(&ci(&good.replacen(from, to, 1)), &[("base", BASE)], expected);
+    };
+    wrong(commit, "v1", "`v1` is no full commit: expected 40 digits");
+    wrong(commit, &commit.to_uppercase(), "is no full commit");
+    wrong("a/b", "a/b/c", "`a/b/c` is no action: expected `owner/name`");
+    wrong("a/b", "./local", "`./local` is no action");
+    wrong("v1.2", "v1\\n#", "is no version of an action");
+    wrong("version", "vers", "unknown key `vers`");
+    wrong(&format!(", commit = \"{commit}\""), "", "`commit` is missing in [ci.github.actions.a/b]");
+}

@@ -201,6 +201,16 @@ fn origin(catalog: &Catalog, asked: Option<OriginFlag>) -> Result<Origin> {
     }
 }
 
+/// How many levels a matrix has, as it is grouped unless told otherwise.
+///
+/// # Errors
+/// The images are no graph.
+pub fn levels(catalog: &Catalog) -> Result<usize> {
+    let graph = images::shape(catalog, &catalog.table.platforms)?;
+    let jobs = matrix::partition(&graph, GroupBy::Chain);
+    Ok(jobs.iter().map(|job| job.level + 1).max().unwrap_or(0))
+}
+
 /// The images of a job, and what they are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobImages {

@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What stands between the markers of a table is written from docker/versions.toml, the image files and the flags; nothing else
-of a document is changed. Checked are links between documents, commands with their flags, and the paths of
-docs/PROJECT_MAP.md.")]
+What stands between the markers of a table is written from docker/versions.toml, the image
+files and the flags; nothing else of a document is changed. The workflows of CI,
+.github/workflows/ and .gitlab-ci.yml, are written as a whole. Checked are links between
+documents, commands with their flags, and the paths of docs/PROJECT_MAP.md.")]
 pub struct DocsArgs {
     /// Only say what would change, and fail if anything would
     #[arg(long)]

@@ -177,7 +177,7 @@ pub enum Command {
     AddVersion(AddVersionArgs),
     /// Remove a Spark version and all that belongs to it
     RemoveVersion(RemoveVersionArgs),
-    /// Write the rendered parts of the documents, and check the rest
+    /// Write the workflows of CI and the rendered parts of the documents, and check the rest
     Docs(DocsArgs),
     /// Print what a shell needs to complete words of `cargo xtask`
     Completions(CompletionsArgs),

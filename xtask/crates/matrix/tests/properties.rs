@@ -210,7 +210,8 @@ fn check_partition(graph: &Graph, jobs: &[Job], wanted: &[bool]) -> Result<(), T
 
 fn limits(jobs: u64, needs: u64, bytes: u64) -> (Github, Gitlab) {
     let runners = Runners([("linux/amd64".to_owned(), vec!["r".to_owned()])].into());
-    let github = Github { runners: runners.clone(), jobs_per_matrix: jobs, output_bytes: bytes };
+    let github =
+        Github { runners: runners.clone(), actions: Default::default(), jobs_per_matrix: jobs, output_bytes: bytes };
     let image = "rust:1".to_owned();
     (github, Gitlab { runners, needs_per_job: needs, jobs_per_pipeline: jobs, yaml_bytes: bytes, image })
 }

@@ -18,15 +18,29 @@ stages: [build]
   interruptible: true
   variables:
     SPARK_IMAGES_CACHE: $CI_PROJECT_DIR/.cache/spark-images
+  before_script:
+    - |
+      if [ -n "$CI_REGISTRY" ] && [ -z "$DOCKER_AUTH_CONFIG" ]; then
+        auth=$(printf '%s:%s' "$CI_REGISTRY_USER" "$CI_REGISTRY_PASSWORD" | base64 | tr -d '\n')
+        export DOCKER_AUTH_CONFIG="{\"auths\":{\"$CI_REGISTRY\":{\"auth\":\"$auth\"}}}"
+      fi
   artifacts:
     when: always
     expire_in: 1 week
-    reports: {junit: junit.xml}
+    reports: {junit: target/ci/junit.xml}
     paths: [target/spark-images/logs]
 "#;
 
 /// What the command of a job is followed by. A registry that no variable names leaves its flag out.
-const FLAGS: &str = r#"${SPARK_IMAGES_CACHE_FROM:+--cache-from "$SPARK_IMAGES_CACHE_FROM"} ${SPARK_IMAGES_CACHE_TO:+--cache-to "$SPARK_IMAGES_CACHE_TO"} --junit junit.xml"#;
+const FLAGS: &str = r#"${SPARK_IMAGES_CACHE_FROM:+--cache-from "$SPARK_IMAGES_CACHE_FROM"} ${SPARK_IMAGES_CACHE_TO:+--cache-to "$SPARK_IMAGES_CACHE_TO"} --junit target/ci/junit.xml"#;
+
+/// Whether images are pushed with their tags. Those of origin `release` only where it is allowed.
+fn push(origin: &str) -> &'static str {
+    match origin {
+        "source" => r#"${SPARK_IMAGES_PUSH:+--push "$SPARK_IMAGES_PUSH"}"#,
+        _ => r#"${SPARK_IMAGES_PUSH:+${SPARK_IMAGES_ALLOW_RELEASE:+--push "$SPARK_IMAGES_PUSH" --allow-release}}"#,
+    }
+}
 
 /// Renders the entries.
 ///
@@ -41,15 +55,21 @@ pub fn gitlab(entries: &[Entry], limits: &Limits) -> Result<String, String> {
         let what = format!("needs of the job {}", entry.id);
         check(&what, entry.needs.len(), limits.needs_per_job, "needs-per-job of [ci.gitlab]")?;
         let needs: Vec<_> = entry.needs.iter().map(|id| json!({ "job": id, "artifacts": false })).collect();
-        let cache = json!([{ "key": format!("files-{}", entry.cache.files), "paths": [".cache/spark-images"] }]);
+        let cargo = json!({ "key": { "files": ["Cargo.lock"], "prefix": "xtask" }, "paths": ["target/debug"] });
+        let files = format!("files-{}", entry.cache.files);
+        let mut cache = vec![cargo, json!({ "key": files, "paths": [".cache/spark-images/artifacts"] })];
+        if let Some(key) = &entry.cache.spark {
+            cache.push(json!({ "key": format!("spark-{key}"), "paths": [".cache/spark-images/spark-homes"] }));
+        }
         let _ = write!(
             out,
-            "\n{}:\n  extends: .job\n  tags: {}\n  needs: {}\n  timeout: {} minutes\n  cache: {cache}\n  script: {}\n",
+            "\n{}:\n  extends: .job\n  tags: {}\n  needs: {}\n  timeout: {} minutes\n  cache: {}\n  script: {}\n",
             json!(entry.id),
             json!(entry.runner),
             json!(needs),
             entry.timeout,
-            json!([format!("{} {FLAGS}", entry.command)]),
+            json!(cache),
+            json!([format!("{} {FLAGS} {}", entry.command, push(&entry.origin))]),
         );
     }
     if entries.is_empty() {
