@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -75,7 +74,7 @@ impl Machine {
         for warning in &registries.warnings {
             eprintln!("warning: {warning}");
         }
-        let extra_ca = registries.extra_ca.iter().map(read_ca).collect::<Result<Vec<_>>>()?;
+        let extra_ca = registries.extra_ca.iter().map(ExtraCa::read).collect::<Result<Vec<_>, _>>()?;
         let cancel = crate::interrupt::flag()?;
         let http = Http::new(options(&extra_ca, global.offline, Arc::clone(&cancel)))?;
         Ok(Self::of(store, http, registries, extra_ca, catalog, cancel))
@@ -123,16 +122,9 @@ impl Machine {
 
     /// Where a Maven artifact may be had.
     pub(crate) fn maven(&self, maven: &catalog::Maven) -> Vec<Location> {
-        let classifier = maven.classifier.as_deref();
-        let path = registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension);
+        let path = maven_path(maven);
         self.registries.maven.iter().map(|endpoint| location(endpoint, &path)).collect()
     }
-}
-
-/// The certificates of an authority that the configuration adds, with their file.
-pub(crate) fn read_ca(ca: &ExtraCa) -> Result<(Utf8PathBuf, Vec<u8>)> {
-    let pem = fs::read(&ca.path).with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
-    Ok((ca.path.clone(), pem))
 }
 
 /// How this program asks.
@@ -164,6 +156,12 @@ pub(crate) fn kind_of(id: &Coordinate) -> Option<Kind> {
         Coordinate::Deb { .. } => Some(Kind::Debian),
         Coordinate::File(_) | Coordinate::Archive(_) => None,
     }
+}
+
+/// The path of a Maven artifact in a repository.
+pub(crate) fn maven_path(maven: &catalog::Maven) -> String {
+    let classifier = maven.classifier.as_deref();
+    registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension)
 }
 
 /// A path in a registry, with what must be said to get it.

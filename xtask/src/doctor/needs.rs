@@ -252,8 +252,8 @@ fn open_machine(
     let mut extra_ca = Vec::new();
     for ca in &registries.extra_ca {
         let usable = |read| Http::new(machine::quick(std::slice::from_ref(&read), global.offline)).map(|_| read);
-        match machine::read_ca(ca).and_then(|read| usable(read).with_context(|| format!("reading the CA {}", ca.path)))
-        {
+        let read = ca.read().map_err(anyhow::Error::from);
+        match read.and_then(|read| usable(read).with_context(|| format!("reading the CA {}", ca.path))) {
             Ok(read) => extra_ca.push(read),
             Err(error) => {
                 let remedy = format!("name a PEM file in {}: cargo xtask setup --ca FILE", ca.found_in);

@@ -9,7 +9,7 @@ use catalog::{Coordinate, Maven};
 use registries::{Endpoint, Kind, Registries};
 use store::{Content, Exchange, Http, HttpError, Location, Method};
 
-use crate::machine::{Machine, location};
+use crate::machine::{Machine, location, maven_path};
 
 /// What a registry of each kind is asked for.
 #[derive(Debug, Default, Clone)]
@@ -97,10 +97,7 @@ pub(crate) fn one(
     samples: &Samples,
 ) -> (Answer, Option<i64>) {
     let path = match kind {
-        Kind::Maven => samples.maven.as_ref().map_or_else(String::new, |maven| {
-            let classifier = maven.classifier.as_deref();
-            registries::maven_path(&maven.group, &maven.artifact, &maven.version, classifier, &maven.extension)
-        }),
+        Kind::Maven => samples.maven.as_ref().map(maven_path).unwrap_or_default(),
         Kind::Pypi => registries::pypi_path(samples.pypi.as_deref().unwrap_or("pip")),
         Kind::Debian => registries::debian_path(suite, "InRelease"),
     };

@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use registries::{Kind, Registries};
+use registries::{ExtraCa, Kind, Registries};
 use store::{Http, HttpOptions};
 
 use super::{Changes, Wish, netrc};
@@ -58,7 +58,7 @@ impl<'a> Preview<'a> {
         let registries = registries::discover(&future, &[], suites);
         let preview = Self { changes, wish, registries, ours: ours.to_string(), _folder: folder };
         // What is wrong with the file is wrong with the copy.
-        let extra_ca = preview.registries.extra_ca.iter().map(machine::read_ca).collect::<Result<Vec<_>>>()?;
+        let extra_ca = preview.registries.extra_ca.iter().map(ExtraCa::read).collect::<Result<Vec<_>, _>>()?;
         for (path, pem) in &extra_ca {
             let one = [(path.clone(), pem.clone())];
             Http::new(machine::quick(&one, true)).with_context(|| format!("reading the CA {path}"))?;
@@ -104,7 +104,7 @@ impl<'a> Preview<'a> {
     /// # Errors
     /// A registry does not answer.
     pub(crate) fn check(&self, workspace: &Workspace) -> Result<Vec<String>> {
-        let extra_ca = self.registries.extra_ca.iter().map(machine::read_ca).collect::<Result<Vec<_>>>()?;
+        let extra_ca = self.registries.extra_ca.iter().map(ExtraCa::read).collect::<Result<Vec<_>, _>>()?;
         let http = Http::new(HttpOptions { cancel: crate::interrupt::flag()?, ..machine::quick(&extra_ca, false) })?;
         let lock = workspace.lock()?;
         let samples = Samples::of(lock.artifacts.keys());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use blob::Digest;
 use camino::Utf8PathBuf;
-use catalog::{Catalog, Ci, Image, ImageRef, LockedCatalog, Platform, Smoke, fingerprints};
+use catalog::{Catalog, Ci, Image, ImageRef, Inputs, LockedCatalog, Platform, Smoke, fingerprints};
 use checkout::{
     Checkout,
     inputs::{Distribution, Formats, Memo, Reader},
@@ -88,33 +88,37 @@ fn nodes(catalog: &Catalog, platforms: &[Platform]) -> Vec<Node> {
     nodes
 }
 
-/// What each image is made of, with names only if they are `explained`.
+/// What each image is made of; with names, and what proves it, only where `proofs` has that of each.
 pub(crate) fn states(
     tree: &Tree<'_>,
     platform: Platform,
     authorities: &[(Utf8PathBuf, Vec<u8>)],
-    explained: bool,
+    proofs: Option<&[Inputs]>,
 ) -> Result<Vec<State>> {
     let catalog = tree.locked.catalog();
     let reader = tree.reader(platform, authorities);
     let images: Vec<&Image> = catalog.images().iter().collect();
     let mut known = fingerprints(&images, |image| reader.inputs(image))?;
-    let proof = if explained { Some(Proof::read(tree.checkout, catalog)?) } else { None };
-    let smokes = if explained { smokes(catalog) } else { Vec::new() };
     let mut states = Vec::with_capacity(images.len());
     for (place, image) in images.iter().enumerate() {
         let (inputs, key) = known.remove(&image.reference).with_context(|| format!("{} twice", image.reference))?;
         states.push(State {
             key: Some(key),
-            own: if explained { inputs.own() } else { Default::default() },
-            proof: proof.as_ref().map(|proof| proof.of(&smokes[place])).unwrap_or_default(),
+            own: if proofs.is_some() { inputs.own() } else { Default::default() },
+            proof: proofs.map(|proofs| proofs[place].clone()).unwrap_or_default(),
         });
     }
     Ok(states)
 }
 
+/// What proves each image, as inputs that can be compared: the same for all platforms.
+pub(crate) fn proofs(tree: &Tree<'_>, smokes: &[Smoke]) -> Result<Vec<Inputs>> {
+    let proof = Proof::read(tree.checkout, tree.locked.catalog())?;
+    Ok(smokes.iter().map(|smoke| proof.of(smoke)).collect())
+}
+
 /// What proves each image: as [`Catalog::smoke`], for all of them in one pass.
-fn smokes(catalog: &Catalog) -> Vec<Smoke> {
+pub(crate) fn smokes(catalog: &Catalog) -> Vec<Smoke> {
     let mut inherited: BTreeMap<&ImageRef, Smoke> = BTreeMap::new();
     let mut all = Vec::with_capacity(catalog.images().len());
     for image in catalog.images() {
@@ -146,12 +150,7 @@ impl Tree<'_> {
     pub(crate) fn authorities(&self) -> Result<Vec<(Utf8PathBuf, Vec<u8>)>> {
         let machine = registries::Machine::current(&self.checkout.root);
         let found = registries::authorities(&machine, self.registries);
-        let read = |ca: registries::ExtraCa| {
-            let pem = std::fs::read(&ca.path);
-            let pem = pem.with_context(|| format!("reading the CA {} named by {}", ca.path, ca.found_in))?;
-            Ok((ca.path, pem))
-        };
-        found.into_iter().map(read).collect()
+        Ok(found.iter().map(registries::ExtraCa::read).collect::<Result<_, _>>()?)
     }
 }
 
@@ -161,13 +160,14 @@ pub(crate) fn graph(tree: &Tree<'_>, platforms: &[Platform], ci: &Ci, explained:
     let mut nodes = nodes(catalog, platforms);
     let authorities = tree.authorities()?;
     let smokes = smokes(catalog);
+    let proofs = if explained { Some(proofs(tree, &smokes)?) } else { None };
     let layout = Layout::open(tree.checkout.layout()).ok();
     let mut place = 0;
     for &platform in platforms {
         let reader = tree.reader(platform, &authorities);
         let mut blocked = tree.locked.blocked(platform);
         let records = layout.as_ref().map(|layout| Records::of(layout, platform)).filter(|records| !records.is_empty());
-        let states = states(tree, platform, &authorities, explained)?;
+        let states = states(tree, platform, &authorities, proofs.as_deref())?;
         for ((image, state), smoke) in catalog.images().iter().zip(states).zip(&smokes) {
             let (bytes, files) = files(tree.locked, platform, image);
             let below = nodes[place].parents.iter().map(|&parent| nodes[parent].files.to_string());

@@ -61,9 +61,10 @@ fn before(tree: &Tree<'_>, root: &Utf8Path, platforms: &[Platform], args: &CiMat
     let memo = Memo::default();
     let old = Tree { checkout: &checkout, locked: &locked, registries: tree.registries, formats, memo };
     let authorities = old.authorities()?;
+    let proofs = images::proofs(&old, &images::smokes(locked.catalog()))?;
     let mut before = Before::new();
     for &platform in platforms {
-        let states = images::states(&old, platform, &authorities, true)?;
+        let states = images::states(&old, platform, &authorities, Some(&proofs))?;
         for (image, state) in locked.catalog().images().iter().zip(states) {
             before.insert((platform.to_string(), image.reference.to_string()), state);
         }

@@ -29,7 +29,7 @@ pub use endpoint::{DebianEndpoint, Endpoint};
 pub use kind::{Kind, ParseKindError};
 pub use machine::Machine;
 pub use paths::{debian_path, maven_path, pypi_name, pypi_path};
-pub use registries::{ExtraCa, Looked, Missing, MissingKind, Registries};
+pub use registries::{ExtraCa, Looked, Missing, MissingKind, Registries, UnreadableCa};
 pub use url::{BaseUrl, UrlError};
 
 use crate::{given::Sources, search::Search};

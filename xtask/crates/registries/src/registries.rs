@@ -1,6 +1,6 @@
 //! The outcome of a discovery.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, fs, io};
 
 use camino::Utf8PathBuf;
 
@@ -36,6 +36,29 @@ pub struct ExtraCa {
     pub path: Utf8PathBuf,
     /// Who named it, for people.
     pub found_in: String,
+}
+
+/// The file of an authority that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the CA {path} named by {found_in}")]
+pub struct UnreadableCa {
+    path: Utf8PathBuf,
+    found_in: String,
+    source: io::Error,
+}
+
+impl ExtraCa {
+    /// Reads its certificates: the file, with what stands in it.
+    ///
+    /// # Errors
+    /// It is not there, or may not be read.
+    pub fn read(&self) -> Result<(Utf8PathBuf, Vec<u8>), UnreadableCa> {
+        let Self { path, found_in } = self;
+        match fs::read(path) {
+            Ok(pem) => Ok((path.clone(), pem)),
+            Err(source) => Err(UnreadableCa { path: path.clone(), found_in: found_in.clone(), source }),
+        }
+    }
 }
 
 /// A place that was looked at for registries of a kind.
