@@ -56,10 +56,7 @@ impl EngineBuild {
                 return Err(failure.into());
             }
         };
-        let blocked = session.locked.blocked(stager.platform);
-        let buildable: Vec<&Image> =
-            images.iter().copied().filter(|image| !blocked.contains_key(&image.reference)).collect();
-        let known = catalog::fingerprints(&buildable, |image| stager.inputs(image))?;
+        let known = stager.fingerprints(images)?;
         let contexts = session.workspace.engine(engine.program()).join("contexts");
         Ok(Self { engine, known, there: Mutex::new(there), contexts, before: OnceLock::new() })
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Bytes of a block in `st_blocks`, whatever the file system's own are: <https://man7.org/linux/man-pages/man3/stat.3type.html>.
-const BLOCK: u64 = 512;
+pub(super) const BLOCK: u64 = 512;
 
 /// What a file, or a folder with all below it, takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use assemble::{Layout, oci::REF_NAME};
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Catalog, Image, LockedCatalog, Origin};
+use catalog::{Catalog, Image, ImageRef, LockedCatalog, Origin};
 use checkout::Checkout;
 
 use super::decide::{Needed, Part};
@@ -100,8 +100,8 @@ impl Needed {
         let old = needed.old(images, old_images);
         needed.blobs = images.blobs_without(&old);
         needed.layers.extend(&needed.blobs);
-        let kept = images.named.keys().filter(|name| !old.contains(*name)).cloned();
-        needed.records.extend(kept.map(|name| file_name(&name)));
+        let kept = images.named.keys().filter(|name| !old.contains(*name));
+        needed.records.extend(kept.map(|name| ImageRef::file_name_of(name)));
         Ok(needed)
     }
 
@@ -143,13 +143,14 @@ impl Needed {
         }
     }
 
-    /// What the lock names, whether it answers the table or not: also the homes that its source distributions give.
+    /// What the lock names, whether it answers the table or not.
     fn lock(&mut self, workspace: &Workspace) -> Result<()> {
         self.artifacts.extend(workspace.lock()?.artifacts.values().map(|artifact| artifact.sha256));
         Ok(())
     }
 
-    /// What is made of the files of the lock: with both origins, for all platforms, with a tree of the user's and without.
+    /// What is made of the files of the lock, the homes of its source distributions too: with both origins, for all
+    /// platforms, with a tree of the user's and without.
     fn made(&mut self, workspace: &Workspace, machine: &Machine) -> Result<()> {
         let lock = workspace.lock()?;
         let mut catalogs = vec![workspace.catalog_with(|_| Ok(None))?];
@@ -188,10 +189,7 @@ impl Needed {
                 let digests = files.map(|artifact| artifact.sha256);
                 self.fetched.entry(image.reference.to_string()).or_default().extend(digests);
             }
-            let blocked = stager.locked.blocked(platform);
-            let buildable: Vec<&Image> =
-                images.iter().copied().filter(|image| !blocked.contains_key(&image.reference)).collect();
-            let known = catalog::fingerprints(&buildable, |image| stager.inputs(image))?;
+            let known = stager.fingerprints(&images)?;
             self.fingerprints.extend(known.into_values().map(|(_, fingerprint)| fingerprint));
         }
         Ok(())
@@ -213,9 +211,4 @@ impl Needed {
 fn is_same(one: &Utf8Path, other: &Utf8Path) -> bool {
     let folder = |path: &Utf8Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     one == other || folder(one).is_some_and(|found| folder(other) == Some(found))
-}
-
-/// The name as that of a file, as [`catalog::ImageRef::file_name`] makes it.
-fn file_name(name: &str) -> String {
-    name.replace(['/', ':'], "_")
 }

@@ -16,11 +16,10 @@ use rustix::{
 
 use super::{
     Item, Left,
+    disk::BLOCK,
     find::{PENDING, not_yours},
 };
 
-/// Bytes of a block in `st_blocks`.
-const BLOCK: u64 = 512;
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What was taken away.

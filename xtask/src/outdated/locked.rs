@@ -68,15 +68,11 @@ fn compare(survey: &Survey<'_>, old: &[Artifact], new: &[Artifact], rows: &mut B
             (kind, name.clone()),
             Row {
                 state: State::Newer,
-                kind,
                 of: vec![name.clone()],
-                name,
-                current: before.to_owned(),
                 newest: Some(after.to_owned()),
                 takes: Some(after.to_owned()),
-                why: None,
                 take,
-                sparks: Vec::new(),
+                ..Row::new(kind, name, before.to_owned())
             },
         );
     }
@@ -97,14 +93,8 @@ fn unknown(request: &Request, why: &str) -> Row {
     let kind = if matches!(request, Request::Debian { .. }) { "debian" } else { "pypi" };
     Row {
         state: State::Unknown,
-        kind,
-        name: request.key(),
-        of: Vec::new(),
-        current: String::new(),
-        newest: None,
-        takes: None,
         why: Some(why.to_owned()),
         take: "cargo xtask doctor".to_owned(),
-        sparks: Vec::new(),
+        ..Row::new(kind, request.key(), String::new())
     }
 }

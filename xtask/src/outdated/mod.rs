@@ -124,21 +124,28 @@ impl Survey<'_> {
 }
 
 impl Row {
-    /// A row of a version of the table.
-    fn of_pin(kind: &'static str, pin: &Pin) -> Self {
-        let of: Vec<String> = pin.of.keys().map(shown).collect();
+    /// A row of which no more is known.
+    fn new(kind: &'static str, name: String, current: String) -> Self {
         Self {
             state: State::Current,
             kind,
-            name: pin.key.clone().or_else(|| of.first().cloned()).unwrap_or_default(),
-            of,
-            current: pin.version.clone(),
+            name,
+            of: Vec::new(),
+            current,
             newest: None,
             takes: None,
             why: None,
             take: String::new(),
-            sparks: pin.sparks.iter().cloned().collect(),
+            sparks: Vec::new(),
         }
+    }
+
+    /// A row of a version of the table.
+    fn of_pin(kind: &'static str, pin: &Pin) -> Self {
+        let of: Vec<String> = pin.of.keys().map(shown).collect();
+        let name = pin.key.clone().or_else(|| of.first().cloned()).unwrap_or_default();
+        let sparks = pin.sparks.iter().cloned().collect();
+        Self { of, sparks, ..Self::new(kind, name, pin.version.clone()) }
     }
 
     /// Settles the state, and what takes the version.

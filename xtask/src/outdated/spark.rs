@@ -20,7 +20,7 @@ fn sparks(survey: &Survey<'_>) -> Vec<Row> {
     let table = &survey.catalog.table;
     let known = known(survey);
     let row = |version: &str, line: &str| {
-        let mut row = base("spark", &format!("spark {line}"), version);
+        let mut row = Row::new("spark", format!("spark {line}"), version.to_owned());
         let current: Option<Version> = version.parse().ok();
         match (&known, current) {
             (Ok(all), Some(current)) => {
@@ -66,7 +66,7 @@ fn debian(survey: &Survey<'_>) -> Option<Row> {
     if survey.machine.registries.debian.is_empty() {
         return None;
     }
-    let mut row = base("debian", "debian", suite);
+    let mut row = Row::new("debian", "debian".to_owned(), suite.clone());
     match resolve::debian::stable(survey.workspace, survey.machine) {
         Ok(Some(stable)) if stable == *suite => row.newest = Some(stable),
         Ok(Some(stable)) => {
@@ -82,19 +82,4 @@ fn debian(survey: &Survey<'_>) -> Option<Row> {
         Err(error) => (row.state, row.why) = (State::Unknown, Some(format!("{error:#}"))),
     }
     Some(row)
-}
-
-fn base(kind: &'static str, name: &str, current: &str) -> Row {
-    Row {
-        state: State::Current,
-        kind,
-        name: name.to_owned(),
-        of: Vec::new(),
-        current: current.to_owned(),
-        newest: None,
-        takes: None,
-        why: None,
-        take: String::new(),
-        sparks: Vec::new(),
-    }
 }

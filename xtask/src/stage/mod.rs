@@ -17,7 +17,7 @@ use assemble::{
 };
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Artifact, Content, Image, Inputs, LockedCatalog, Origin, Platform, Stage};
+use catalog::{Artifact, Content, Image, ImageRef, Inputs, LockedCatalog, Origin, Platform, Stage};
 use checkout::inputs::{Formats, Held, Reader, folder_files};
 
 use crate::{
@@ -107,6 +107,14 @@ impl<'a> Stager<'a> {
     /// What an image is made of besides its parents. Reads the small files of its folder and nothing else.
     pub(crate) fn inputs(&self, image: &Image) -> Result<Inputs> {
         self.reader().inputs(image)
+    }
+
+    /// What each of these images is made of, parents first, and its fingerprint. Those that are blocked have none.
+    pub(crate) fn fingerprints(&self, images: &[&Image]) -> Result<BTreeMap<ImageRef, (Inputs, Digest)>> {
+        let blocked = self.locked.blocked(self.platform);
+        let buildable: Vec<&Image> =
+            images.iter().copied().filter(|image| !blocked.contains_key(&image.reference)).collect();
+        catalog::fingerprints(&buildable, |image| self.inputs(image))
     }
 
     /// All labels of an image: its own, and what its origin did.

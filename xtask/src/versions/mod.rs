@@ -105,15 +105,7 @@ pub(crate) fn add(workspace: &Workspace, global: &Global, draft: Draft, add: &Ad
     draft.write_text(table::PATH.into(), &document.to_string())?;
     let scala = decisions.first().filter(|scala| !scala.is_question()).map(|scala| scala.value.as_str());
     said.extend(images::add(&draft, &image_files(&there)?, Pair { old, new, scala }, upstream.as_ref())?);
-    let mut prepared = Prepared {
-        draft,
-        from: old,
-        changes: Changes::default(),
-        said,
-        questions: None,
-        absent: Vec::new(),
-        is_lock_stale: true,
-    };
+    let mut prepared = Prepared::new(draft, old, said);
     match catalog_of(&there)? {
         Err(questions) => prepared.questions = Some(questions),
         Ok(added) => {
@@ -157,6 +149,19 @@ fn catalog_of(workspace: &Workspace) -> Result<Result<Catalog, Problems>> {
 }
 
 impl Prepared {
+    /// A draft of which neither lock nor changes are known yet.
+    fn new(draft: Draft, from: Version, said: Vec<String>) -> Self {
+        Self {
+            draft,
+            from,
+            changes: Changes::default(),
+            said,
+            questions: None,
+            absent: Vec::new(),
+            is_lock_stale: true,
+        }
+    }
+
     /// Brings the draft's lock up to date, where that can be done.
     fn lock(
         &mut self,

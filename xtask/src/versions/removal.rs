@@ -8,14 +8,7 @@ use super::{
     images::{self, derived},
     table,
 };
-use crate::{
-    change::{Changes, Draft},
-    flags::Global,
-    generate,
-    machine::Machine,
-    report::progress::Board,
-    workspace::Workspace,
-};
+use crate::{change::Draft, flags::Global, generate, machine::Machine, report::progress::Board, workspace::Workspace};
 
 /// How a version is removed.
 pub(crate) struct Remove {
@@ -61,15 +54,7 @@ pub(crate) fn remove(
     }
     draft.write_text(table::PATH.into(), &document.to_string())?;
     images::remove(&draft, &image_files(&there)?, version)?;
-    let mut prepared = Prepared {
-        draft,
-        from: version.nearest(others.iter().copied()).unwrap_or(version),
-        changes: Changes::default(),
-        said,
-        questions: None,
-        absent: Vec::new(),
-        is_lock_stale: true,
-    };
+    let mut prepared = Prepared::new(draft, version.nearest(others.iter().copied()).unwrap_or(version), said);
     match catalog_of(&there)? {
         Err(questions) => prepared.questions = Some(questions),
         Ok(catalog) => {

@@ -166,7 +166,12 @@ pub struct PythonSet {
 impl ImageRef {
     /// The reference as the name of a file.
     pub fn file_name(&self) -> String {
-        self.to_string().replace(['/', ':'], "_")
+        Self::file_name_of(&self.to_string())
+    }
+
+    /// The same of a name that is written out, whatever may be called so.
+    pub fn file_name_of(name: &str) -> String {
+        name.replace(['/', ':'], "_")
     }
 }
 
