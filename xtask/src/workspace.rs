@@ -78,7 +78,7 @@ impl SourceDir {
     fn look(workspace: &Workspace, folder: &Utf8Path) -> Result<Self> {
         let tree = Tree::open(folder)?;
         let pom = tree.pom()?;
-        let name = format!("{}.json", Digest::of(tree.root().as_str().as_bytes()).hex());
+        let name = format!("{}.memo", Digest::of(tree.root().as_str().as_bytes()).hex());
         let memo = kept_folder(workspace, &open_store()?).join("source-dirs").join(name);
         let identity = tree.identity(&memo).with_context(|| format!("reading the Spark tree {}", tree.root()))?;
         Ok(Self { tree, pom, identity })
