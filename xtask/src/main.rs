@@ -2,6 +2,7 @@
 //!
 //! `main` parses the flags, calls the command, and prints the error chain. What a command does stands in `cmd/`.
 
+mod audit;
 mod bake;
 mod boxed;
 mod build;
@@ -80,6 +81,7 @@ fn run(global: &Global, command: &Command) -> Result<ExitCode> {
         Command::Pull(args) => cmd::pull::run(global, args),
         Command::Load(args) => cmd::load::run(global, args),
         Command::Smoke(args) => cmd::smoke::run(global, args),
+        Command::Audit(args) => cmd::audit::run(global, args),
         Command::Run(args) => cmd::run::run(global, args),
         Command::Shell(args) => cmd::run::shell(global, args),
         Command::Store(args) => cmd::store::run(global, args),

@@ -1,5 +1,6 @@
 //! One file for each command. Commands never import each other.
 
+pub(crate) mod audit;
 pub(crate) mod bake;
 pub(crate) mod build_layers;
 pub(crate) mod bundle;

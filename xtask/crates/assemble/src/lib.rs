@@ -27,9 +27,9 @@ pub use build::{Built, BuiltLayer, Origin, Request, build};
 pub use context::Context;
 pub use dockerfile::{Feature, Need, needs};
 pub use error::{Error, Problem, Problems, Result};
-pub use image::tree;
+pub use image::{LayerFiles, instructions, tree};
 pub use layer::{
-    entry::Xattrs,
+    entry::{Entry as LayerEntry, Kind, Xattrs},
     tree::{Body, FileBody, Node, Tree},
 };
 pub use oci::{self, Layout, Platform, layout};

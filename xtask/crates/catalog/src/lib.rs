@@ -16,6 +16,7 @@ mod check;
 mod ci;
 mod coordinate;
 mod image;
+pub mod jar_name;
 mod legacy;
 mod lock;
 mod locked;

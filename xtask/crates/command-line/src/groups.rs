@@ -6,7 +6,7 @@ use clap::{Command, Subcommand as _};
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Build", &["build-layers", "build-custom", "bake", "stage"]),
     ("Look", &["list", "plan", "graph", "why"]),
-    ("Try", &["smoke", "run", "shell"]),
+    ("Try", &["smoke", "audit", "run", "shell"]),
     ("Ship", &["push", "pull", "load", "export"]),
     ("CI", &["ci-matrix", "ci"]),
     ("Files", &["lock", "fetch", "bundle", "vendor", "store"]),

@@ -4,6 +4,7 @@
 
 #![expect(missing_docs, reason = "a comment on a declaration is the help that users read")]
 
+mod audit;
 mod build;
 mod care;
 mod ci;
@@ -20,7 +21,8 @@ use catalog::Selection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    build::*, care::*, ci::*, destinations::*, files::*, groups::groups, machine::*, plan::*, run::*, versions::*,
+    audit::*, build::*, care::*, ci::*, destinations::*, files::*, groups::groups, machine::*, plan::*, run::*,
+    versions::*,
 };
 
 /// Columns that help takes at most.
@@ -156,6 +158,8 @@ pub enum Command {
     Load(LoadArgs),
     /// Run real Spark jobs in the built images
     Smoke(SmokeArgs),
+    /// Judge built images, or a tree that makes images, without running anything
+    Audit(AuditArgs),
     /// Run a command in a built image, without a container engine
     Run(RunArgs),
     /// Open a shell in a built image, without a container engine

@@ -7,42 +7,58 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// One entry of a tar archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Below the root, without a slash at either end; empty for the root.
-    pub(crate) path: String,
-    pub(crate) kind: Kind,
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
     /// The lower twelve bits: permissions, setuid, setgid, sticky.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
     /// Seconds since 1970.
-    pub(crate) mtime: i64,
+    pub mtime: i64,
     #[serde(default, skip_serializing_if = "Xattrs::is_empty")]
-    pub(crate) xattrs: Xattrs,
+    /// Extended attributes, `security.capability` for instance.
+    pub xattrs: Xattrs,
 }
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A directory.
     Dir,
+    /// A regular file.
     File {
+        /// In bytes.
         size: u64,
+        /// The digest of its bytes.
         digest: Digest,
         /// Where its bytes begin in the uncompressed archive.
         offset: u64,
     },
+    /// A symbolic link to a path that need not exist.
     Symlink {
+        /// The path, as it is written in the link.
         target: String,
     },
     /// A second name of a file; `target` is the first, below the root.
     Hardlink {
+        /// The first name.
         target: String,
     },
+    /// A named pipe.
     Fifo,
+    /// A device.
     Device {
+        /// Whether it is a block device; else it is a character device.
         block: bool,
+        /// The device's major number.
         major: u32,
+        /// The device's minor number.
         minor: u32,
     },
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
+use catalog::jar_name;
 
-use super::{Checked, name};
+use super::Checked;
 use crate::{Error, jar::Archive, parallel, tree};
 
 /// Modules of Spark that this product promises, beside those that every Spark has.
@@ -53,7 +54,7 @@ fn spark(checked: &mut Checked<'_>) {
         }
     }
     for name in OTHERS {
-        let is = |file: &String| name::split(file).is_some_and(|(found, _)| found == *name);
+        let is = |file: &String| jar_name::split(file).is_some_and(|(found, _)| found == *name);
         if !there.iter().any(is) {
             checked.problem(format!("jars/{name}-*.jar"), "this jar", "none");
         }
@@ -64,7 +65,8 @@ fn spark(checked: &mut Checked<'_>) {
             checked.problem(path.clone(), format!("a name that ends in {suffix}"), file.clone());
         }
         let library = file.strip_prefix("scala-library-").and_then(|rest| rest.strip_suffix(".jar"));
-        let found = name::scala(&file).or(library.and_then(|version| version.rsplit_once('.')).map(|(minor, _)| minor));
+        let found =
+            jar_name::scala(&file).or(library.and_then(|version| version.rsplit_once('.')).map(|(minor, _)| minor));
         if let Some(found) = found.filter(|found| *found != scala) {
             checked.problem(path, format!("Scala {scala}"), format!("Scala {found}"));
         }
@@ -79,7 +81,7 @@ fn hadoop(checked: &mut Checked<'_>) {
         checked.exactly("jars", &format!("{name}-"), &version, ".jar");
     }
     for (path, file) in jars(checked) {
-        let Some((name, found)) = name::split(&file) else { continue };
+        let Some((name, found)) = jar_name::split(&file) else { continue };
         let known = needed.contains(&name) && path.starts_with("jars");
         if name.starts_with("hadoop-") && !name.starts_with(HADOOP_THIRDPARTY) && !known && found != version {
             checked.problem(path, format!("version {version}"), found);

@@ -4,7 +4,6 @@
 
 mod jars;
 mod layout;
-mod name;
 
 use std::fmt;
 

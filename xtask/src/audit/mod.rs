@@ -1,0 +1,5 @@
+//! What `audit` reads before anything is judged, and what it says.
+
+pub(crate) mod images;
+mod known;
+pub(crate) mod report;
