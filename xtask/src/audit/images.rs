@@ -69,7 +69,11 @@ pub(crate) fn judge(
 
 /// What the table says of the Spark of an image.
 fn spark(catalog: &Catalog, image: &Image) -> Option<Spark> {
-    let spark = catalog.table.sparks.get(image.spark.as_ref()?)?;
+    spark_of(catalog, catalog.table.sparks.get(image.spark.as_ref()?)?)
+}
+
+/// What the table says of a Spark version, or of the user's tree that takes its place.
+pub(super) fn spark_of(catalog: &Catalog, spark: &catalog::Spark) -> Option<Spark> {
     let local = catalog.local.as_ref().filter(|local| local.spark == spark.version);
     let version = |name: &str| catalog.table.version(name, spark);
     Some(Spark {

@@ -3,3 +3,4 @@
 pub(crate) mod images;
 mod known;
 pub(crate) mod report;
+pub(crate) mod tree;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use audit::{Finding, Severity};
+use camino::Utf8Path;
 use serde::Serialize;
 
 use super::images::Target;
@@ -34,6 +35,10 @@ impl Report {
         Self { version: 1, audited, findings, dockerfiles }
     }
 
+    pub(crate) fn of_tree(root: &Utf8Path, findings: Vec<Finding>) -> Self {
+        Self { version: 1, audited: vec![root.to_string()], findings, dockerfiles: Vec::new() }
+    }
+
     pub(crate) fn json(&self) -> Result<String> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
@@ -55,7 +60,11 @@ impl Report {
         let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
             .map(|(severity, name)| count(of(severity), name))
             .join(", ");
-        out + &format!("{} in {}: {counts}\n", count(self.audited.len(), "image"), duration(took))
+        let what = match (self.dockerfiles.len(), self.audited.as_slice()) {
+            (0, [root]) => root.clone(),
+            (images, _) => count(images, "image"),
+        };
+        out + &format!("{what} in {}: {counts}\n", duration(took))
     }
 }
 

@@ -3,11 +3,12 @@
 use std::{fs, io::ErrorKind, process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
-use audit::{Exceptions, Severity, combine, exceptions::FILE};
+use audit::{Exceptions, Scope, Severity, combine, exceptions::FILE};
+use camino::Utf8Path;
 use catalog::Selection;
 
 use crate::{
-    audit::{images, report},
+    audit::{images, report::Report, tree},
     flags::{AuditArgs, AuditFormat, FailOn, Global},
     images::not_built,
     platform::oci,
@@ -17,7 +18,10 @@ use crate::{
 
 pub(crate) fn run(global: &Global, args: &AuditArgs) -> Result<ExitCode> {
     let begin = Instant::now();
-    let report = of_images(global, args)?;
+    let report = match &args.root {
+        Some(root) => of_tree(global, root)?,
+        None => of_images(global, args)?,
+    };
     let text = match args.format {
         AuditFormat::Text => report.text(begin.elapsed()),
         AuditFormat::Json => report.json()?,
@@ -37,7 +41,15 @@ pub(crate) fn run(global: &Global, args: &AuditArgs) -> Result<ExitCode> {
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn of_images(global: &Global, args: &AuditArgs) -> Result<report::Report> {
+fn of_tree(global: &Global, root: &Utf8Path) -> Result<Report> {
+    let workspace = Workspace::of_table(global)?;
+    let catalog = workspace.catalog()?;
+    let path = checkout::here()?.join(root);
+    let root = path.canonicalize_utf8().with_context(|| format!("looking for --root {root}"))?;
+    Ok(Report::of_tree(&root, combine(tree::judge(&workspace, &catalog, &root, &exceptions(&root, Scope::Tree)?)?)))
+}
+
+fn of_images(global: &Global, args: &AuditArgs) -> Result<Report> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
     let with = catalog.table.groups.keys().cloned().collect();
@@ -58,20 +70,20 @@ fn of_images(global: &Global, args: &AuditArgs) -> Result<report::Report> {
     if targets.is_empty() {
         bail!("none of these images is built\nto build them: cargo xtask build-layers");
     }
-    let exceptions = exceptions(&workspace)?;
+    let exceptions = exceptions(&workspace.root, Scope::Images)?;
     let board = Board::new();
     let step = board.step("audit", "reading layers");
     let judged = images::judge(&workspace, global, &catalog, &layout, &targets, &exceptions)?;
     drop(step);
     let all = missing == 0 && args.images.is_empty() && args.spark.is_empty();
     let findings = combine(judged.into_iter().chain(exceptions.unused(all)));
-    Ok(report::Report::of_images(&targets, findings))
+    Ok(Report::of_images(&targets, findings))
 }
 
 /// What may be found. A checkout without the file has no exceptions.
-fn exceptions(workspace: &Workspace) -> Result<Exceptions> {
-    match fs::read_to_string(workspace.root.join(FILE)) {
-        Ok(text) => Ok(Exceptions::parse(&text)?),
+fn exceptions(root: &Utf8Path, scope: Scope) -> Result<Exceptions> {
+    match fs::read_to_string(root.join(FILE)) {
+        Ok(text) => Ok(Exceptions::parse(&text, scope)?),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Exceptions::default()),
         Err(error) => Err(error).context(format!("reading {FILE}")),
     }

@@ -17,6 +17,15 @@ pub const FILE: &str = "docker/audit.toml";
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
+/// What exceptions are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Images: `[[allow]]`.
+    Images,
+    /// The files of the tree itself: `[[allow-in-tree]]`.
+    Tree,
+}
+
 /// What may be found.
 #[derive(Debug, Default)]
 pub struct Exceptions {
@@ -42,6 +51,8 @@ struct Entry {
 struct File {
     #[serde(default)]
     allow: Vec<toml::Spanned<Raw>>,
+    #[serde(default, rename = "allow-in-tree")]
+    allow_in_tree: Vec<toml::Spanned<Raw>>,
 }
 
 #[derive(Deserialize)]
@@ -62,13 +73,19 @@ impl Exceptions {
     ///
     /// # Errors
     /// It is no TOML of this shape; an entry names a rule that there is not, nothing that it is for, or no reason.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str, scope: Scope) -> Result<Self> {
         let file: File = toml::from_str(text).map_err(|error| Error::Exceptions(error.to_string()))?;
-        let entries = file.allow.into_iter().map(|raw| {
-            let line = text[..raw.span().start.min(text.len())].matches('\n').count() + 1;
-            Entry::new(raw.into_inner(), line).map_err(|reason| Error::Exceptions(format!("line {line}: {reason}")))
-        });
-        Ok(Self { entries: entries.collect::<Result<_>>()?, ..Self::default() })
+        let entries = |list: Vec<toml::Spanned<Raw>>| {
+            let entry = |raw: toml::Spanned<Raw>| {
+                let line = text[..raw.span().start.min(text.len())].matches('\n').count() + 1;
+                Entry::new(raw.into_inner(), line).map_err(|reason| Error::Exceptions(format!("line {line}: {reason}")))
+            };
+            list.into_iter().map(entry).collect::<Result<Vec<_>>>()
+        };
+        // What is wrong is said, whatever is audited.
+        let (images, tree) = (entries(file.allow)?, entries(file.allow_in_tree)?);
+        let entries = if scope == Scope::Images { images } else { tree };
+        Ok(Self { entries, ..Self::default() })
     }
 
     /// Whether a finding of this rule at this path is excused.
@@ -160,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_the_file_is_said_with_its_line() {
-        let wrong = |text: &str| Exceptions::parse(text).unwrap_err().to_string();
+        let wrong = |text: &str| Exceptions::parse(text, Scope::Images).unwrap_err().to_string();
         let of = |rule: &str, rest: &str| wrong(&format!("\n[[allow]]\nrule = \"{rule}\"\n{rest}\n"));
         assert!(
             of("setiud", "paths = [\"x\"]\nreason = \"r\"").contains("line 2: there is no rule `setiud`; rules: aws-")
@@ -170,6 +187,7 @@ mod tests {
         assert!(of("duplicate-class", "paths = [\"x\"]\nreason = \"r\"").contains("names `jars`"));
         assert!(of("setuid", "paths = [\"[\"]\nreason = \"r\"").contains("`[` is no pattern"));
         assert!(of("setuid", "paths = [\"x\"]").contains("missing field `reason`"));
+        assert!(Exceptions::parse("[[allow-in-tree]]\nrule = \"x\"\nreason = \"r\"", Scope::Images).is_err());
         assert!(of("setuid", "path = [\"x\"]\nreason = \"r\"").contains("unknown field `path`"));
     }
 
@@ -177,7 +195,7 @@ mod tests {
     fn an_exception_excuses_what_it_names_and_is_unused_else() {
         let text = "[[allow]]\nrule = \"setuid\"\npaths = [\"usr/bin/*\"]\nreason = \"r\"\n\
                     [[allow]]\nrule = \"duplicate-class\"\njars = [\"a-*.jar\", \"b.jar\"]\nclasses = [\"org/x/**\"]\nreason = \"r\"\n";
-        let exceptions = Exceptions::parse(text).unwrap();
+        let exceptions = Exceptions::parse(text, Scope::Images).unwrap();
         assert!(!exceptions.excuse(Rule::Setuid, "usr/bin/deep/su"));
         assert!(!exceptions.excuse(Rule::WorldWritable, "usr/bin/su"));
         assert!(!exceptions.excuse_class(["a-1.jar", "b.jar"], "org/y/A.class"));

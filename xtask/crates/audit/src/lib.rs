@@ -16,10 +16,11 @@ pub mod layer;
 mod rules;
 pub mod sarif;
 mod secrets;
+pub mod tree;
 
 use blob::Digest;
 
-pub use exceptions::Exceptions;
+pub use exceptions::{Exceptions, Scope};
 pub use finding::{Finding, Place, Rule, Severity, combine};
 pub use jar::Names;
 pub use rules::judge;

@@ -15,7 +15,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             subject.find(Finding::new(
                 Rule::Secret,
                 place,
-                format!("looks like a {}: `{}…`", secret.kind, secret.hint),
+                format!("looks like a secret ({}): `{}…`", secret.kind, secret.hint),
             ));
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
 /// A text of the configuration: patterns, and addresses with a password.
 fn judge(subject: &mut Subject<'_>, scanner: &Scanner, whose: &str, text: &str) {
     for secret in scanner.scan(text.as_bytes()) {
-        let message = format!("{whose}: looks like a {}: `{}…`", secret.kind, secret.hint);
+        let message = format!("{whose}: looks like a secret ({}): `{}…`", secret.kind, secret.hint);
         subject.find(Finding::new(Rule::Secret, Place::default(), message));
     }
     if let Some(user) = password_in_url(text) {

@@ -1,0 +1,6 @@
+//! Images that are wrong on purpose, one for each rule, in real layouts.
+
+mod bench;
+mod hostile;
+mod rules;
+mod trees;
