@@ -59,6 +59,9 @@ fi
 "${clean[@]}" HOME="$work/home" cargo xtask store verify
 "${clean[@]}" HOME="$work/home" cargo xtask docs --check
 "${clean[@]}" HOME="$work/home" ci/workflows.sh
+say "cargo xtask audit"
+"${clean[@]}" HOME="$work/home" cargo xtask audit
+"${clean[@]}" HOME="$work/home" cargo xtask audit --root .
 say "cargo xtask smoke"
 "${clean[@]}" HOME="$work/home" cargo xtask smoke --junit "$work/smoke.xml"
 

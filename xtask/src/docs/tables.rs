@@ -1,6 +1,7 @@
 //! Tables of the documents, rendered from the version table, the image files and the flags.
 
 use anyhow::{Result, bail};
+use audit::Rule;
 use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Catalog, Content, Image, ImageRef};
 
@@ -8,7 +9,8 @@ use super::{Sources, commands};
 use crate::report::graph;
 
 /// What can stand in a document. The last two are about the image of the folder that the document lies in.
-const NAMES: [&str; 8] = ["images", "picture", "layers", "commands", "reference", "versions", "tags", "artifacts"];
+const NAMES: [&str; 9] =
+    ["images", "picture", "layers", "commands", "reference", "versions", "rules", "tags", "artifacts"];
 
 /// What stands between the markers of this name in this document.
 pub(super) fn table(name: &str, path: &Utf8Path, sources: &Sources) -> Result<String> {
@@ -22,6 +24,7 @@ pub(super) fn table(name: &str, path: &Utf8Path, sources: &Sources) -> Result<St
         "commands" => commands::table(path),
         "reference" => commands::reference(),
         "versions" => versions(catalog),
+        "rules" => rules(),
         "tags" if !here.is_empty() => tags(&here),
         "artifacts" if !here.is_empty() => artifacts(&here),
         "tags" | "artifacts" => bail!("`{name}` stands in the README of an image, and {folder} has no image.toml"),
@@ -106,6 +109,17 @@ fn versions(catalog: &Catalog) -> String {
         .iter()
         .map(|(version, why)| vec![version.clone(), "not supported".to_owned(), why.reason.clone()]);
     markdown(&["Spark", "state", "why"], supported.chain(unsupported))
+}
+
+/// The rules of `audit`.
+fn rules() -> String {
+    let rows = Rule::ALL.map(|rule| {
+        let places = [(rule.is_for_images(), "images"), (rule.is_for_trees(), "trees")];
+        let places: Vec<&str> = places.into_iter().filter(|(is, _)| *is).map(|(_, place)| place).collect();
+        let title = rule.title().to_owned();
+        vec![code(rule.id()), rule.severity().to_string(), places.join(", "), title, rule.help().to_owned()]
+    });
+    markdown(&["rule", "severity", "in", "what is wrong", "what to do"], rows)
 }
 
 fn tags(images: &[&Image]) -> String {

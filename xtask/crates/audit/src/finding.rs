@@ -117,6 +117,16 @@ impl Rule {
         self.about().3
     }
 
+    /// Whether it judges images.
+    pub fn is_for_images(self) -> bool {
+        !matches!(self, Self::CollidingTag | Self::IgnoredFailure | Self::UnpinnedDownload)
+    }
+
+    /// Whether it judges the files of a tree.
+    pub fn is_for_trees(self) -> bool {
+        !matches!(self, Self::DuplicateClass | Self::NotJudged | Self::RapidsShim)
+    }
+
     fn about(self) -> About {
         use Severity::{Error, Note, Warning};
         match self {

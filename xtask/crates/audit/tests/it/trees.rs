@@ -241,3 +241,12 @@ fn exceptions_of_the_tree() {
     assert_eq!(unused.len(), 2, "{unused:#?}");
     assert!(unused[1].starts_with("warning unused-exception docker/audit.toml:5"), "{unused:#?}");
 }
+
+#[test]
+fn every_rule_for_trees_is_proven_here() {
+    let source = include_str!("trees.rs");
+    for rule in Rule::ALL.into_iter().filter(|rule| rule.is_for_trees()) {
+        let proven = source.contains(&format!(" {} ", rule.id())) || source.contains(&format!("Rule::{rule:?}"));
+        assert!(proven, "{} has no wrong tree", rule.id());
+    }
+}
