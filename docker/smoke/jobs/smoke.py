@@ -1,8 +1,8 @@
 """What the jobs share: reporting, a session, and calls that must fail for the right reason.
 
-A check is a function that returns a short evidence or raises. Each prints one line to stdout, `ok NAME EVIDENCE` or
-`not ok NAME REASON`; Spark's log goes to stderr. The process ends with 1 if a check failed. What is expected comes
-from the environment (EXPECT_...), because the versions stand in the version table alone.
+A check is a function that returns a short evidence or raises. Each prints one line to stdout, `ok NAME EVIDENCE`,
+`not ok NAME REASON` or `skip NAME REASON`; Spark's log goes to stderr. The process ends with 1 if a check failed. What is
+expected comes from the environment (EXPECT_...), because the versions stand in the version table alone.
 """
 
 import os
@@ -31,12 +31,18 @@ def one_line(error):
     return f"{type(error).__name__}: {' | '.join(lines[:2])}"[:400]
 
 
+class Skip(Exception):
+    """A check that cannot be made here, with the reason."""
+
+
 def run(checks):
     """Runs (name, function) pairs, reports each and ends the process."""
     failed = 0
     for name, check in checks:
         try:
             evidence = check()
+        except Skip as reason:
+            print(f"skip {name} {reason}", flush=True)
         except Exception as error:  # whatever a check raises is its result
             traceback.print_exc()
             failed += 1
