@@ -21,6 +21,7 @@ mod gc;
 mod generate;
 mod images;
 mod interrupt;
+mod jar;
 mod legacy;
 mod machine;
 mod manual;

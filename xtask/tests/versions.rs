@@ -52,7 +52,7 @@ fn a_version_comes_is_locked_and_goes_without_a_trace() {
     add.says("kafka            3.4.1            kafka.version in the POM of parent_2.12:3.5.8");
     add.says("asl              1.9.13           as Spark 3.5.7: hive.version in the POM of parent_2.12:3.5.8 is 2.3.9 for both");
     add.says("it was not supported: nobody tried");
-    add.says("shim/ is not for 3.5.8: org.example:plugin_2.12:1 has its own");
+    add.says("plugin: org.example:plugin_2.12:1 knows 3.5.8");
     add.says("see whether 3.5.8 belongs there too: README.md:12\n");
     here.repository.ok(&["lock", "--check"]);
     here.repository.ok(&["docs", "--check"]);
@@ -64,6 +64,7 @@ fn a_version_comes_is_locked_and_goes_without_a_trace() {
     assert!(
         here.read("docker/versions.toml").contains("archive = \"spark-3.5.8.tgz\" # the archive of 3.5.8\nurls = []\n")
     );
+    assert_eq!(here.read("docker/versions.toml").matches("plugin = {").count(), 1);
     let remove = here.repository.ok(&["remove-version", "3.5.8"]);
     remove.says("it stays as not supported: nobody tried");
     assert_eq!(here.status(), "");
@@ -120,7 +121,7 @@ fn a_version_with_open_questions_can_be_taken_out() {
     assert_eq!(add.code, Some(3), "{}\n{}", add.stdout, add.stderr);
     add.says("which `kafka` belongs to Spark 3.5.8 is an open question");
     add.says("not looked up (offline); Spark 3.5.7 has 3.4.1");
-    add.says("whether this is for Spark 3.5.8 is an open question");
+    add.says("which shim of `plugin` Spark 3.5.8 takes is an open question");
     add.says("3 problems");
     here.repository.ok(&["remove-version", "3.5.8", "--offline"]);
     assert_eq!(here.status(), "");
@@ -158,12 +159,51 @@ fn a_pom_that_no_registry_has_is_a_question_and_not_passed_over() {
 fn a_plugin_without_a_shim_is_a_question() {
     let here = Versions::new();
     here.plugin(&["spark356/shim"]);
+    here.repository.ok(&["lock", "--update", "org.example:plugin_2.12"]);
+    here.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "b"]);
     let add = here.repository.run(&["add-version", "3.5.8"]);
     assert_eq!(add.code, Some(3), "{}\n{}", add.stdout, add.stderr);
-    add.says("docker/runtime/image.toml:12:19");
-    add.says("org.example:plugin_2.12:1 has nothing for it");
+    add.says("which shim of `plugin` Spark 3.5.8 takes is an open question");
+    add.says("org.example:plugin_2.12:1 does not know 3.5.8; it knows 356");
     here.repository.ok(&["remove-version", "3.5.8"]);
     assert_eq!(here.status(), "");
+}
+
+#[test]
+fn a_plugin_and_its_spark_must_fit_or_the_table_says_what_to_do() {
+    let here = Versions::new();
+    let lock = here.read("docker/versions.lock");
+    assert!(lock.contains("files = \"spark*/shim\"\nknown = [\n    \"356\",\n    \"358\",\n]\n"), "{lock}");
+    let table = here.read("docker/versions.toml");
+    let refused = |from: &str, to: &str, says: &str| {
+        assert!(table.contains(from), "{from}");
+        here.repository.write("docker/versions.toml", &table.replace(from, to));
+        for command in ["plan", "build-layers"] {
+            let run = here.repository.run(&[command]);
+            assert_eq!(run.code, Some(1), "{}\n{}", run.stdout, run.stderr);
+            run.says(says);
+        }
+    };
+    let declared = "[spark.\"3.5.7\".shims]\nplugin = { take = \"356\", reason = \"the nearest\" }\n";
+    refused(declared, "", "does not know Spark 3.5.7: it has shims for 356, 358, and none for 357");
+    refused(
+        "take = \"356\"",
+        "take = \"359\"",
+        "versions.toml:37: plugin is told to take shim 359 for Spark 3.5.7, and",
+    );
+    refused("plugin = {", "plugn = {", "no image has a plugin `plugn`");
+    // A plugin that learns the version takes the entry's reason away.
+    here.repository.write("docker/versions.toml", &table);
+    here.plugin(&["spark356/shim", "spark357/shim"]);
+    let update = here.repository.ok(&["lock", "--update", "org.example:plugin_2.12"]);
+    update.says("docker/versions.lock");
+    let check = here.repository.run(&["lock", "--check"]);
+    assert_eq!(check.code, Some(1), "{}", check.stdout);
+    check.says("has one for 357\ntake the entry out");
+    here.plugin(&["something/else"]);
+    let update = here.repository.run(&["lock", "--update", "org.example:plugin_2.12"]);
+    assert_eq!(update.code, Some(1), "{}", update.stdout);
+    update.says("has no file `spark*/shim`, by which it would say which versions of Spark it knows");
 }
 
 #[test]
@@ -283,12 +323,15 @@ fn work_of_somebody_is_neither_replaced_nor_removed() {
 fn a_version_that_was_there_before_goes_with_what_was_for_it_alone() {
     let here = Versions::new();
     here.repository.ok(&["add-version", "3.5.8"]);
+    let image = here.read("docker/runtime/image.toml");
+    let own = "\n[[stage]]\ninto = \"own/\"\nspark = [\"3.5.7\"]\nfolder = \"own-3.5.7\"\n";
+    here.repository.write("docker/runtime/image.toml", &format!("{image}{own}"));
+    here.repository.write("docker/runtime/own-3.5.7/own.conf", "a\n");
     here.git(&["add", "-A"]);
     here.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "b"]);
     let remove = here.repository.ok(&["remove-version", "3.5.7", "--reason", "old"]);
-    remove.says("removed  docker/runtime/shim-3.5.7/shim.conf");
-    let image = here.read("docker/runtime/image.toml");
-    assert!(!image.contains("shim"), "{image}");
+    remove.says("removed  docker/runtime/own-3.5.7/own.conf");
+    assert_eq!(here.read("docker/runtime/image.toml"), image);
     let custom = here.read("docker/custom/image.toml");
     assert!(custom.contains("spark = [\"3.5.8\"]      # and not later\n"), "{custom}");
     let table = here.read("docker/versions.toml");

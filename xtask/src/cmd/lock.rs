@@ -57,6 +57,10 @@ fn report(old: &Lock, new: &Lock) {
         println!("removed  {id}");
         changes += 1;
     }
+    for (key, shims) in new.shims.iter().filter(|(key, shims)| old.shims.get(*key) != Some(*shims)) {
+        println!("knows    {}: {}", key.trim_start_matches("shims "), shims.known.join(", "));
+        changes += 1;
+    }
     for entry in new.unresolved.values() {
         println!("absent   {}: {}", entry.request, entry.reason);
     }

@@ -8,9 +8,9 @@ use catalog::{Catalog, Content, Image, ImageRef};
 use super::{Sources, commands};
 use crate::report::graph;
 
-/// What can stand in a document. The last two are about the image of the folder that the document lies in.
-const NAMES: [&str; 9] =
-    ["images", "picture", "layers", "commands", "reference", "versions", "rules", "tags", "artifacts"];
+/// What can stand in a document. The last three are about the image of the folder that the document lies in.
+const NAMES: [&str; 10] =
+    ["images", "picture", "layers", "commands", "reference", "versions", "rules", "tags", "artifacts", "shims"];
 
 /// What stands between the markers of this name in this document.
 pub(super) fn table(name: &str, path: &Utf8Path, sources: &Sources) -> Result<String> {
@@ -27,7 +27,10 @@ pub(super) fn table(name: &str, path: &Utf8Path, sources: &Sources) -> Result<St
         "rules" => rules(),
         "tags" if !here.is_empty() => tags(&here),
         "artifacts" if !here.is_empty() => artifacts(&here),
-        "tags" | "artifacts" => bail!("`{name}` stands in the README of an image, and {folder} has no image.toml"),
+        "shims" if !here.is_empty() => shims(catalog, &here),
+        "tags" | "artifacts" | "shims" => {
+            bail!("`{name}` stands in the README of an image, and {folder} has no image.toml")
+        }
         _ => bail!("there is no table `{name}`; tables: {}", NAMES.join(", ")),
     })
 }
@@ -168,4 +171,29 @@ fn artifacts(images: &[&Image]) -> String {
         }
     }
     markdown(&["artifact", "note", "in"], rows.into_iter().map(|(what, note, tags)| vec![what, note, tags.join(", ")]))
+}
+
+/// Which shim each plugin of these images takes, and why.
+fn shims(catalog: &Catalog, images: &[&Image]) -> String {
+    let mut rows = Vec::new();
+    for image in images {
+        let Some(spark) = image.spark.as_ref().and_then(|version| catalog.table.sparks.get(version)) else { continue };
+        let jars = image.stages.iter().filter_map(|stage| match &stage.content {
+            Content::Maven(jars) => Some(jars),
+            _ => None,
+        });
+        for jar in jars.flatten() {
+            let Some(shims) = &jar.shims else { continue };
+            let version = [spark.version.clone(), format!("{} {}", shims.plugin, jar.maven.version)];
+            let (shim, why) = match spark.shims.get(&shims.plugin) {
+                None => ("its own".to_owned(), String::new()),
+                Some(forced) => (format!("{}, forced", code(&forced.take)), forced.reason.clone()),
+            };
+            let row: Vec<String> = version.into_iter().chain([shim, why]).collect();
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+    }
+    markdown(&["Spark", "plugin", "shim", "why"], rows)
 }

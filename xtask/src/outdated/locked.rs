@@ -41,7 +41,7 @@ pub(super) fn rows(survey: &Survey<'_>, step: &Step<'_>) -> Result<Vec<Row>> {
         };
         match answer {
             Ok(Answer::Set(new)) => compare(survey, old, &new, &mut rows),
-            Ok(Answer::Artifact(_) | Answer::Absent(_)) => {}
+            Ok(Answer::Artifact(_) | Answer::Shims(_) | Answer::Absent(_)) => {}
             Err(error) => failures.push(unknown(request, &format!("{error:#}"))),
         }
     }

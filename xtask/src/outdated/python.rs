@@ -136,7 +136,7 @@ fn taken(
                 let found = found.filter_map(|(_, version)| version.parse().ok());
                 lowest = found.chain(lowest).min();
             }
-            Ok(Answer::Artifact(_) | Answer::Absent(_)) => {}
+            Ok(Answer::Artifact(_) | Answer::Shims(_) | Answer::Absent(_)) => {}
             Err(error) => return Ok(Err(format!("{name}: {}", one_line(&format!("{error:#}"))))),
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn answer<'a>(
                 }
                 remote.push((request, wanted));
             }
-            Request::Sdist { .. } | Request::Python { .. } | Request::Debian { .. } => {}
+            Request::Shims { .. } | Request::Sdist { .. } | Request::Python { .. } | Request::Debian { .. } => {}
         }
     }
     if remote.iter().any(|(request, _)| matches!(request, Request::Maven(_))) {

@@ -7,11 +7,12 @@ pub(crate) mod debian;
 mod files;
 pub(crate) mod index;
 pub(crate) mod python;
+mod shims;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use catalog::{Artifact, Catalog, Coordinate, Lock, LockedSet, Platform, Request, Requests, Unresolved};
+use catalog::{Artifact, Catalog, Coordinate, Lock, LockedSet, LockedShims, Platform, Request, Requests, Unresolved};
 
 use crate::{machine::Machine, report::progress::Board, workspace::Workspace};
 
@@ -21,6 +22,8 @@ pub(crate) enum Answer {
     Artifact(Artifact),
     /// A set of artifacts.
     Set(Vec<Artifact>),
+    /// The versions of Spark that a plugin knows.
+    Shims(LockedShims),
     /// Every registry says that it does not have it.
     Absent(String),
 }
@@ -29,7 +32,7 @@ impl Answer {
     /// What is said of it in a line of progress.
     fn word(&self) -> &'static str {
         match self {
-            Self::Artifact(_) | Self::Set(_) => "locked",
+            Self::Artifact(_) | Self::Set(_) | Self::Shims(_) => "locked",
             Self::Absent(_) => "absent",
         }
     }
@@ -82,6 +85,8 @@ fn answer<'a>(
     board: &Board,
 ) -> Result<Vec<(&'a Request, Answer)>> {
     let mut answers = files::answer(workspace, machine, open, board)?;
+    let shims = shims::answer(machine, open, old, &answers)?;
+    answers.extend(shims);
     let mut sets = sets(old);
     let index = index::SimpleIndex::new(machine);
     let mut python: Vec<&Request> =
@@ -112,7 +117,11 @@ fn answer<'a>(
             Request::Sdist { name, version } => {
                 answers.push((request, index::sdist(&index, name, version)?));
             }
-            Request::Maven(_) | Request::File(_) | Request::Archive(_) | Request::Python { .. } => {}
+            Request::Maven(_)
+            | Request::Shims { .. }
+            | Request::File(_)
+            | Request::Archive(_)
+            | Request::Python { .. } => {}
         }
     }
     Ok(answers)
@@ -135,6 +144,9 @@ fn note(lock: &mut Lock, request: &Request, answer: Answer) {
             lock.sets.insert(request.key(), set);
             lock.artifacts.extend(artifacts.into_iter().map(|artifact| (artifact.id.clone(), artifact)));
         }
+        Answer::Shims(shims) => {
+            lock.shims.insert(request.key(), shims);
+        }
         Answer::Absent(reason) => {
             lock.unresolved.insert(request.key(), Unresolved { request: request.key(), reason });
         }
@@ -147,6 +159,10 @@ fn keep(request: &Request, old: &Lock, lock: &mut Lock) -> bool {
     if let Some(entry) = old.unresolved.get(&key) {
         lock.unresolved.insert(key, entry.clone());
         return true;
+    }
+    if let (Some(shims), Request::Shims { files, .. }) = (old.shims.get(&key), request) {
+        lock.shims.insert(key, shims.clone());
+        return shims.files == *files;
     }
     if let Some(set) = old.sets.get(&key) {
         if set.request != request.digest() {
@@ -166,7 +182,7 @@ fn keep(request: &Request, old: &Lock, lock: &mut Lock) -> bool {
 fn is_wanted_again(request: &Request, old: &Lock, update: &[String]) -> bool {
     let key = request.key();
     let kind = match request {
-        Request::Maven(_) => "maven",
+        Request::Maven(_) | Request::Shims { .. } => "maven",
         Request::Sdist { .. } | Request::Python { .. } => "pypi",
         Request::Debian { .. } => "debian",
         Request::File(_) => "file",
@@ -174,7 +190,8 @@ fn is_wanted_again(request: &Request, old: &Lock, update: &[String]) -> bool {
     };
     let member = |name: &String| {
         let set = old.sets.get(&key).into_iter().flat_map(|set| &set.members);
-        let own = key.parse().ok().map(|id: Coordinate| id.name());
+        // What a jar knows is looked at again with the jar.
+        let own = key.trim_start_matches("shims ").parse().ok().map(|id: Coordinate| id.name());
         set.map(Coordinate::name).chain(own).any(|member| member == *name)
     };
     let unresolved = old.unresolved.contains_key(&key);

@@ -7,7 +7,6 @@ use toml_edit::{DocumentMut, Item};
 
 use super::{
     lists, table,
-    upstream::{Release, Upstream},
     version::{Version, replaced},
 };
 use crate::change::{Content, Draft};
@@ -58,17 +57,11 @@ fn write(draft: &Draft, file: &ImageFile) -> Result<()> {
     draft.write_text(&file.path, &file.document.to_string())
 }
 
-/// Gives the new version what its neighbour has. `paths` are the image files. What was decided, a line each.
+/// Gives the new version what its neighbour has. `paths` are the image files.
 ///
 /// # Errors
-/// A file cannot be read or written, or a registry does not answer.
-pub(super) fn add(
-    draft: &Draft,
-    paths: &[Utf8PathBuf],
-    pair: Pair<'_>,
-    upstream: Option<&Upstream<'_>>,
-) -> Result<Vec<String>> {
-    let mut said = Vec::new();
+/// A file cannot be read or written.
+pub(super) fn add(draft: &Draft, paths: &[Utf8PathBuf], pair: Pair<'_>) -> Result<()> {
     for mut file in image_files(draft, paths)? {
         if file.is_of(pair.old) && copy(draft, file.folder(), pair)? {
             continue;
@@ -81,29 +74,10 @@ pub(super) fn add(
             changed |= join(list, pair, None);
         }
         for part in lists::parts(&mut file.document) {
-            let lookup = unless(part, pair, upstream)?;
             let literal = ["folder", "file"].into_iter().filter_map(|key| part.get(key)?.as_str());
             let own = literal.map(str::to_owned).find(|name| replaced(name, pair.old, pair.new) != *name);
-            let into = part.get("into").and_then(Item::as_str).unwrap_or("smoke").to_owned();
             let Some(list) = part.get_mut("spark").and_then(Item::as_array_mut) else { continue };
-            let there = lists::has(list, pair.old);
-            match lookup {
-                Some(Looked::Has(what)) => {
-                    said.push(format!("  {}: {into} is not for {}: {what}", file.path, pair.new));
-                }
-                Some(Looked::Lacks(what)) => {
-                    lists::insert(list, pair.new, &format!("? {}: {what}", pair.new));
-                    changed = true;
-                }
-                Some(Looked::Unknown(what)) if !there => {
-                    said.push(format!("  {}: {into} is not for {}, as for {}: {what}", file.path, pair.new, pair.old));
-                }
-                Some(Looked::Unknown(what)) => changed |= join(list, pair, Some(what)),
-                None => {
-                    let why = own.map(|name| format!("`{name}` is of Spark {} alone", pair.old));
-                    changed |= join(list, pair, why);
-                }
-            }
+            changed |= join(list, pair, own.map(|name| format!("`{name}` is of Spark {} alone", pair.old)));
         }
         if changed {
             write(draft, &file)?;
@@ -113,7 +87,7 @@ pub(super) fn add(
     for (path, content) in draft.files(&patches.join(pair.old.to_string()))? {
         draft.write(&Utf8PathBuf::from(replaced(path.as_str(), pair.old, pair.new)), &content)?;
     }
-    Ok(said)
+    Ok(())
 }
 
 /// Puts the new version where its neighbour is; a question, if it is of another line or `doubt` says so. Whether it did.
@@ -128,25 +102,32 @@ fn join(list: &mut toml_edit::Array, pair: Pair<'_>, doubt: Option<String>) -> b
     true
 }
 
-/// What a look into the jar of an `unless` gave.
-enum Looked {
-    Has(String),
-    Lacks(String),
-    Unknown(String),
+/// A plugin that says in its jar which versions of Spark it knows.
+pub(super) struct Plugin {
+    pub(super) name: String,
+    /// Its coordinate, a template.
+    pub(super) jar: String,
+    /// The path that names a version: see [`catalog::Shims`].
+    pub(super) files: String,
 }
 
-fn unless(part: &toml_edit::Table, pair: Pair<'_>, upstream: Option<&Upstream<'_>>) -> Result<Option<Looked>> {
-    let Some(unless) = part.get("unless") else { return Ok(None) };
-    let text = |key: &str| unless.get(key).and_then(Item::as_str);
-    let (Some(jar), Some(has)) = (text("jar"), text("has")) else { return Ok(None) };
-    let (Some(upstream), Some(scala)) = (upstream, pair.scala) else {
-        return Ok(Some(Looked::Unknown(format!("nobody looked whether {jar} has {has}"))));
-    };
-    Ok(Some(match upstream.jar_has(jar, has, Release { version: pair.new, scala })? {
-        (jar, Some(true)) => Looked::Has(format!("{jar} has its own")),
-        (jar, Some(false)) => Looked::Lacks(format!("{jar} has nothing for it")),
-        (jar, None) => Looked::Unknown(format!("{jar} could not be looked into")),
-    }))
+/// The plugins of image files, each once.
+///
+/// # Errors
+/// A file cannot be read.
+pub(super) fn plugins(draft: &Draft, paths: &[Utf8PathBuf]) -> Result<Vec<Plugin>> {
+    let mut plugins: Vec<Plugin> = Vec::new();
+    for mut file in image_files(draft, paths)? {
+        let found = lists::parts(&mut file.document).filter_map(|part| {
+            let shims = part.get("shims")?.as_table_like()?;
+            let text = |key: &str| Some(shims.get(key)?.as_str()?.to_owned());
+            let jar = part.get("maven")?.as_array()?.get(0)?.as_str()?.to_owned();
+            Some(Plugin { name: text("plugin")?, jar, files: text("files")? })
+        });
+        plugins.extend(found);
+    }
+    plugins.dedup_by(|one, other| one.name == other.name);
+    Ok(plugins)
 }
 
 /// Copies a file, or a folder with all in it, with the new version in names and texts; whether there is a place for it.

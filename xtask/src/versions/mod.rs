@@ -8,6 +8,7 @@ mod decide;
 mod images;
 mod lists;
 mod removal;
+mod shims;
 mod table;
 mod upstream;
 mod version;
@@ -101,10 +102,13 @@ pub(crate) fn add(workspace: &Workspace, global: &Global, draft: Draft, add: &Ad
     if let Some(reason) = table::support(&mut document, new) {
         said.push(format!("  it was not supported: {reason}"));
     }
-    table::add(&mut document, old, new, &decisions)?;
-    draft.write_text(table::PATH.into(), &document.to_string())?;
     let scala = decisions.first().filter(|scala| !scala.is_question()).map(|scala| scala.value.as_str());
-    said.extend(images::add(&draft, &image_files(&there)?, Pair { old, new, scala }, upstream.as_ref())?);
+    let (pair, files) = (Pair { old, new, scala }, image_files(&there)?);
+    let shims = shims::decide(&catalog, images::plugins(&draft, &files)?, pair, upstream.as_ref())?;
+    said.extend(shims.iter().map(shims::Decision::to_string));
+    table::add(&mut document, old, new, &decisions, &shims)?;
+    draft.write_text(table::PATH.into(), &document.to_string())?;
+    images::add(&draft, &files, pair)?;
     let mut prepared = Prepared::new(draft, old, said);
     match catalog_of(&there)? {
         Err(questions) => prepared.questions = Some(questions),

@@ -5,6 +5,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::{
     decide::Decision,
+    shims,
     version::{Version, replaced},
 };
 
@@ -34,7 +35,13 @@ fn at<'a>(document: &'a DocumentMut, path: &[&str]) -> Option<&'a Item> {
 }
 
 /// Writes the entry of `new` after the one that it follows, with the tables and comments of `old`.
-pub(super) fn add(document: &mut DocumentMut, old: Version, new: Version, decisions: &[Decision]) -> Result<()> {
+pub(super) fn add(
+    document: &mut DocumentMut,
+    old: Version,
+    new: Version,
+    decisions: &[Decision],
+    shims: &[shims::Decision],
+) -> Result<()> {
     let mut entry = copy(document, old, new)?;
     for decision in decisions {
         let target = match decision.name.as_str() {
@@ -43,6 +50,9 @@ pub(super) fn add(document: &mut DocumentMut, old: Version, new: Version, decisi
         };
         let target = target.with_context(|| format!("[spark.\"{old}\"] has no `{}`", decision.name))?;
         set(target, &decision.value);
+    }
+    if let Some(entry) = entry.as_table_like_mut() {
+        shims::write(entry, shims);
     }
     // It is the digest of another archive; the one of this lies beside it, and is compared when it is fetched.
     if let Some(source) = entry.get_mut("source").and_then(Item::as_table_like_mut) {

@@ -1,22 +1,18 @@
 //! What belongs to a Spark version: looked up in its POMs, never guessed.
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    fs::File,
-    io::{self, BufReader},
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
 use anyhow::{Context as _, Error, Result, bail};
 use catalog::{Coordinate, Lock, Lookup, Maven, Place, Table};
-use maven::pom::Pom;
-use python::range::RangeReader;
+use maven::{pom::Pom, shims::known};
 use registries::Kind;
-use zip::ZipArchive;
 
 use super::version::Version;
-use crate::{machine::Machine, resolve::index::SimpleIndex};
+use crate::{jar, machine::Machine, resolve::index::SimpleIndex};
 
 /// The largest POM that is read: Spark's own has some 140 kB.
 const LARGEST_POM: u64 = 4 << 20;
@@ -141,38 +137,21 @@ impl<'a> Upstream<'a> {
         bail!("no registry of this machine knows Spark {version}: neither pyspark {version} nor a POM of it\n{there}")
     }
 
-    /// A jar, and whether it has a file of this name; nothing where no registry has the jar, or gives parts of it. Both are
-    /// templates. Only the directory of the jar is fetched.
+    /// A plugin's jar, a template, and the versions of Spark that it knows by these files; nothing where no registry has the
+    /// jar, or gives parts of it.
     ///
     /// # Errors
     /// A registry does not answer; what it has is no jar.
-    pub(super) fn jar_has(&self, jar: &str, file: &str, release: Release<'_>) -> Result<(Maven, Option<bool>)> {
+    pub(super) fn shims(
+        &self,
+        jar: &str,
+        files: &str,
+        release: Release<'_>,
+    ) -> Result<(Maven, Option<BTreeSet<String>>)> {
         let maven = self.coordinates(jar, release)?;
-        let file = self.filled(file, release)?;
-        let looking = || format!("looking into {maven}\nto go on without the registries: --offline");
         let locked = self.lock.artifacts.get(&Coordinate::Maven(maven.clone()));
-        if let Some(path) = locked.and_then(|locked| self.machine.store.get(&locked.sha256, Some(locked.size))) {
-            let jar = BufReader::new(File::open(&path).with_context(looking)?);
-            let has = ZipArchive::new(jar).with_context(looking)?.index_for_name(&file).is_some();
-            return Ok((maven, Some(has)));
-        }
-        for place in self.machine.maven(&maven) {
-            let Some(size) = self.machine.http.head(&place).with_context(looking)?.and_then(|head| head.size) else {
-                continue;
-            };
-            let whole = Cell::new(false);
-            let get = |range| {
-                let part = self.machine.http.get_range(&place, range).map_err(io::Error::other)?;
-                whole.set(part.is_none());
-                part.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
-            };
-            let directory = ZipArchive::new(RangeReader::new(size, get));
-            if !whole.get() {
-                let has = directory.with_context(looking)?.index_for_name(&file).is_some();
-                return Ok((maven, Some(has)));
-            }
-        }
-        Ok((maven, None))
+        let names = jar::names(self.machine, &maven, locked)?;
+        Ok((maven, names.map(|names| known(names.iter().map(String::as_str), files))))
     }
 
     fn filled(&self, template: &str, release: Release<'_>) -> Result<String> {

@@ -47,10 +47,10 @@ impl Versions {
         here.write(
             "docker/runtime/image.toml",
             "name = \"runtime\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{line}-{spark}\"]\n\n[parents]\nPARENT = \"wrapper\"\n\
-             \n# The plugin does not know 3.5.7.\n[[stage]]\ninto = \"shim/\"\nspark = [\"3.5.7\"]\nfolder = \"shim-3.5.7\"\n\
-             unless = { jar = \"org.example:plugin_{scala}:{plugin}\", has = \"spark{digits}/shim\" }\n",
+             \n[[stage]]\ninto = \"jars/\"\nmaven = [\"org.example:plugin_{scala}:{plugin}\"]\n\
+             shims = { plugin = \"plugin\", files = \"spark*/shim\" }\n\
+             \n[[stage]]\ninto = \"conf/\"\nshim = \"forced\"\ntexts = { \"plugin.conf\" = \"shim={plugin-shim}\" }\n",
         );
-        here.write("docker/runtime/shim-3.5.7/shim.conf", "shim=3.5.6\n");
         let files = &here.registry.files;
         for jar in ["connector_2.12:3.5.7", "connector_2.12:3.5.8", "kafka:3.4.1", "kafka:3.9.1"] {
             let (name, version) = jar.split_once(':').unwrap();

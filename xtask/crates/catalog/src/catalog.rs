@@ -8,12 +8,13 @@ use std::{
 use crate::{
     check,
     image::{
-        Content, ContentFile, Image, ImageFile, ImageRef, Jar, Only, PythonSet, Smoke, Stage, StageFile, Variant,
-        folder_of,
+        Content, ContentFile, Image, ImageFile, ImageRef, Jar, Only, PythonSet, ShimOf, Smoke, Stage, StageFile,
+        Variant, folder_of,
     },
     pin::{Pin, Pins},
     problem::{Collector, Problems, Source, nearest},
     reader::{At, Sink},
+    shims::{Shims, digits},
     table::{Origin, Spark, Table},
     template::Scope,
 };
@@ -67,6 +68,7 @@ impl Catalog {
                 sink: &sink,
                 images: Vec::new(),
                 used_substitutes: BTreeSet::new(),
+                plugins: BTreeSet::new(),
                 pins: Pins::default(),
             };
             files.iter().for_each(|file| builder.expand(file));
@@ -136,6 +138,7 @@ struct Builder<'a> {
     sink: &'a Sink,
     images: Vec<Draft<'a>>,
     used_substitutes: BTreeSet<usize>,
+    plugins: BTreeSet<String>,
     pins: Pins,
 }
 
@@ -197,10 +200,25 @@ impl<'a> Builder<'a> {
         scope
     }
 
+    /// `{PLUGIN-shim}` for each plugin of the file: the shim that it takes with this Spark. Whether one is forced.
+    fn set_shims(&mut self, file: &ImageFile, spark: Option<&Spark>, scope: &mut Scope) -> bool {
+        let Some(spark) = spark else { return false };
+        let mut is_forced = false;
+        for Shims { plugin, .. } in file.stages.iter().filter_map(|stage| stage.shims.as_ref()) {
+            let forced = spark.shims.get(plugin);
+            is_forced |= forced.is_some();
+            let shim = forced.map_or_else(|| digits(&spark.version), |forced| forced.take.clone());
+            scope.set(&format!("{plugin}-shim"), &shim);
+            self.plugins.insert(plugin.clone());
+        }
+        is_forced
+    }
+
     fn draft(&mut self, file: &'a ImageFile, spark: Option<&Spark>, variant: Option<&'a Variant>) {
         // What is looked for, in the repository and in registries, goes by the table's version; what the image says of
         // itself goes by its own.
-        let scope = self.scope(spark, variant);
+        let mut scope = self.scope(spark, variant);
+        let is_forced = self.set_shims(file, spark, &mut scope);
         // An image that holds no Spark and stands on no other is the same whatever tree is built.
         let has_spark = |stage: &StageFile| matches!(stage.content, ContentFile::Spark(_));
         let holds = !file.parents.is_empty() || file.stages.iter().any(has_spark);
@@ -231,7 +249,8 @@ impl<'a> Builder<'a> {
             let has = |list: &[At<String>], value: Option<&str>| {
                 list.is_empty() || list.iter().any(|at| Some(at.value.as_str()) == value)
             };
-            has(&only.variants, variant.map(|variant| variant.name.value.as_str()))
+            only.shim.is_none_or(|shim| (shim == ShimOf::Forced) == is_forced)
+                && has(&only.variants, variant.map(|variant| variant.name.value.as_str()))
                 && has(&only.sparks, spark.map(|spark| spark.version.as_str()))
         };
         let reference = tags.remove(0);
@@ -313,7 +332,8 @@ impl<'a> Builder<'a> {
             ContentFile::Maven(jars) => {
                 jars.iter().for_each(|at| self.pins.jar(at, scope, spark, self.table));
                 let release = stage.origin != Some(Origin::Source);
-                Content::Maven(jars.iter().filter_map(|at| self.jar(at, scope, spark, release)).collect())
+                let jars = jars.iter().filter_map(|at| self.jar(at, scope, spark, release));
+                Content::Maven(jars.map(|jar| Jar { shims: stage.shims.clone(), ..jar }).collect())
             }
             ContentFile::Folder(at) => Content::Folder(format!("{folder}/{}", scope.render(at, self.sink))),
             ContentFile::File(at) => Content::File(format!("{folder}/{}", scope.render(at, self.sink))),
@@ -352,11 +372,11 @@ impl<'a> Builder<'a> {
         check::jar(&maven, at, spark, self.table, self.sink);
         let substitute = self.table.substitutes.iter().enumerate().find(|(_, substitute)| substitute.artifact == maven);
         let Some((index, substitute)) = substitute.filter(|_| release) else {
-            return Some(Jar { maven, instead_of: None });
+            return Some(Jar { maven, instead_of: None, shims: None });
         };
         self.used_substitutes.insert(index);
         let taken = crate::Maven { version: substitute.version.clone(), ..maven.clone() };
-        Some(Jar { maven: taken, instead_of: Some((maven, substitute.reason.clone())) })
+        Some(Jar { maven: taken, instead_of: Some((maven, substitute.reason.clone())), shims: None })
     }
 
     fn finish(mut self) -> Vec<Image> {
@@ -368,6 +388,13 @@ impl<'a> Builder<'a> {
                     .borrow_mut()
                     .add("docker/versions.toml", 0..0, message)
                     .help("remove the [[substitute]] entry");
+            }
+        }
+        for forced in self.table.sparks.values().flat_map(|spark| spark.shims.values()) {
+            if !self.plugins.contains(&forced.plugin.value) {
+                let message = format!("no image has a plugin `{}`", forced.plugin.value);
+                let known = self.plugins.iter().cloned().collect::<Vec<_>>().join(", ");
+                self.note(&forced.plugin, message, format!("plugins are what stages call so in `shims`: {known}"));
             }
         }
         let drafts = std::mem::take(&mut self.images);

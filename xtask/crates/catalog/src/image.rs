@@ -7,6 +7,7 @@ use crate::{
     platform::Platform,
     problem::Source,
     reader::{At, Section, Sink, parse},
+    shims::{self, Shims},
     table::{Origin, platform_list},
 };
 
@@ -150,6 +151,8 @@ pub struct Jar {
     pub maven: Maven,
     /// What was asked for and why it is not taken, if the table substitutes it.
     pub instead_of: Option<(Maven, String)>,
+    /// How it says which versions of Spark it knows, if it is such a plugin.
+    pub shims: Option<Shims>,
 }
 
 /// Requirements that are resolved together, on top of the sets of the image's parents.
@@ -237,12 +240,24 @@ pub(crate) struct SmokeFile {
 pub(crate) struct Only {
     pub(crate) variants: Vec<At<String>>,
     pub(crate) sparks: Vec<At<String>>,
+    /// Whether the file's plugin knows the Spark version itself, or is told which shim to take.
+    pub(crate) shim: Option<ShimOf>,
+}
+
+/// Where the shim of a plugin comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShimOf {
+    /// The plugin knows this Spark.
+    Own,
+    /// The table names one of another Spark.
+    Forced,
 }
 
 #[derive(Debug)]
 pub(crate) struct StageFile {
     pub(crate) into: At<String>,
     pub(crate) content: ContentFile,
+    pub(crate) shims: Option<Shims>,
     pub(crate) origin: Option<Origin>,
     pub(crate) platforms: Vec<Platform>,
     pub(crate) only: Only,
@@ -315,7 +330,20 @@ fn variant(name: At<String>, section: Section<'_>) -> Variant {
 }
 
 fn only(section: &Section<'_>) -> Only {
-    Only { variants: section.strings("variants"), sparks: sparks(section) }
+    Only { variants: section.strings("variants"), sparks: sparks(section), shim: shim_of(section) }
+}
+
+fn shim_of(section: &Section<'_>) -> Option<ShimOf> {
+    let at = section.string("shim")?;
+    match at.value.as_str() {
+        "own" => Some(ShimOf::Own),
+        "forced" => Some(ShimOf::Forced),
+        other => {
+            let help = "write `own`: the plugin knows this Spark, or `forced`: the table says which shim it takes";
+            section.note(at.span.clone(), format!("`shim = \"{other}\"`"), help);
+            None
+        }
+    }
 }
 
 /// The Spark versions that `spark` names. `? 4.2.0: why` asks whether this version belongs to them.
@@ -375,14 +403,13 @@ fn stage(section: Section<'_>) -> Option<StageFile> {
         let note = |message: String| section.note(at.span.clone(), message, "leave it out for a stage of every origin");
         at.value.parse().map_err(note).ok()
     });
-    if let Some(unless) = section.section("unless") {
-        unless.required("jar", "\"group:artifact:version\"");
-        unless.required("has", "\"a file in it; {digits} is 411 for Spark 4.1.1\"");
-        unless.finish();
+    let shims = shims::of_stage(&section);
+    if let (Some(_), false) = (&shims, matches!(content, ContentFile::Maven(_))) {
+        section.note(section.span(), "`shims` of what is no jar", "it belongs to a stage with `maven`");
     }
     let into = section.required("into", "\"jars/\"");
     let platforms = platform_list(&section, "platforms");
-    let stage = StageFile { into, content, origin, platforms, only: only(&section) };
+    let stage = StageFile { into, content, shims, origin, platforms, only: only(&section) };
     section.finish();
     Some(stage)
 }

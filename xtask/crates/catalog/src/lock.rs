@@ -40,6 +40,18 @@ pub struct LockedSet {
     pub members: Vec<Coordinate>,
 }
 
+/// The answer to what a plugin's jar knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedShims {
+    /// The jar.
+    pub jar: Coordinate,
+    /// The path in it that names a version: see [`crate::Shims`].
+    pub files: String,
+    /// The versions of Spark that it knows, as [`crate::digits`] writes them, sorted.
+    pub known: Vec<String>,
+}
+
 /// A request that no registry of the machine that locked could answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +71,8 @@ pub struct Lock {
     pub sets: BTreeMap<String, LockedSet>,
     /// The artifacts.
     pub artifacts: BTreeMap<Coordinate, Artifact>,
+    /// What plugins know, by key of the request.
+    pub shims: BTreeMap<String, LockedShims>,
     /// What could not be had, by key of the request.
     pub unresolved: BTreeMap<String, Unresolved>,
 }
@@ -100,6 +114,8 @@ struct File {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unresolved: Vec<Unresolved>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shims: Vec<LockedShims>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     set: Vec<LockedSet>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     artifact: Vec<Artifact>,
@@ -119,6 +135,7 @@ impl Lock {
             requests: file.requests,
             sets: file.set.into_iter().map(|set| (set.name.clone(), set)).collect(),
             artifacts: file.artifact.into_iter().map(|artifact| (artifact.id.clone(), artifact)).collect(),
+            shims: file.shims.into_iter().map(|entry| (format!("shims {}", entry.jar), entry)).collect(),
             unresolved: file.unresolved.into_iter().map(|entry| (entry.request.clone(), entry)).collect(),
         };
         for set in lock.sets.values() {
@@ -143,6 +160,7 @@ impl Lock {
             format: FORMAT,
             requests: self.requests,
             unresolved: self.unresolved.values().cloned().collect(),
+            shims: self.shims.values().cloned().collect(),
             set: self.sets.values().cloned().collect(),
             artifact: self.artifacts.values().cloned().collect(),
         };

@@ -1,6 +1,9 @@
 //! A catalog and the bytes it stands for.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     catalog::Catalog,
@@ -9,6 +12,7 @@ use crate::{
     lock::{Artifact, Lock},
     platform::Platform,
     request::{Request, Requests, debian_key, python_key},
+    shims::{self, UnfitShims},
     table::Origin,
 };
 
@@ -66,17 +70,29 @@ impl fmt::Display for Stale {
     }
 }
 
+/// Why a lock does not make a catalog one that can be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It answers other requests.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// A plugin does not know the Spark that it is put beside, and nobody says what to do, or says it in vain.
+    #[error(transparent)]
+    Shims(#[from] UnfitShims),
+}
+
 /// The requests that the lock does not answer, and what it holds that nobody asks for.
 fn compare(requests: &Requests, lock: &Lock) -> Stale {
     let answered = |request: &&Request| {
         let key = request.key();
         let set_fits = lock.sets.get(&key).is_some_and(|set| set.request == request.digest());
         let single = key.parse::<Coordinate>().is_ok_and(|id| lock.artifacts.contains_key(&id));
-        lock.unresolved.contains_key(&key) || set_fits || single
+        lock.unresolved.contains_key(&key) || lock.shims.contains_key(&key) || set_fits || single
     };
     let members: Vec<&Coordinate> = lock.sets.values().flat_map(|set| &set.members).collect();
     let artifacts = lock.artifacts.keys().filter(|id| !members.contains(id)).map(ToString::to_string);
-    let left_over = artifacts.chain(lock.sets.keys().cloned()).chain(lock.unresolved.keys().cloned());
+    let others = lock.sets.keys().chain(lock.shims.keys()).chain(lock.unresolved.keys());
+    let left_over = artifacts.chain(others.cloned());
     Stale {
         missing: requests.iter().filter(|request| !answered(request)).map(Request::key).collect(),
         left_over: left_over.filter(|key| requests.get(key).is_none()).collect(),
@@ -87,13 +103,13 @@ impl LockedCatalog {
     /// Joins a catalog with its lock.
     ///
     /// # Errors
-    /// The lock is stale: what it lacks and what it has too much.
-    pub fn new(catalog: Catalog, lock: Lock, origins: impl Into<Origins>) -> Result<Self, Stale> {
+    /// The lock is stale: what it lacks and what it has too much. A plugin does not fit its Spark.
+    pub fn new(catalog: Catalog, lock: Lock, origins: impl Into<Origins>) -> Result<Self, Unfit> {
         let requests = Requests::of(&catalog);
         if !lock.answers(&requests) {
-            let stale = compare(&requests, &lock);
-            return Err(stale);
+            return Err(compare(&requests, &lock).into());
         }
+        shims::check(&catalog, &lock)?;
         Ok(Self { catalog, lock, origins: origins.into() })
     }
 
@@ -216,5 +232,11 @@ impl LockedCatalog {
             labels.insert("io.spark-images.substitutes".to_owned(), substituted.join("; "));
         }
         labels
+    }
+
+    /// Labels that say which plugins of an image, or of one that it is made from, are told to take a shim that is not the one
+    /// of this Spark.
+    pub fn shim_labels(&self, image: &Image) -> BTreeMap<String, String> {
+        shims::labels(&self.catalog, &self.catalog.with_ancestors(&BTreeSet::from([image.reference.clone()])))
     }
 }

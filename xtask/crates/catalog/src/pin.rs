@@ -88,8 +88,7 @@ impl Pins {
     /// The pins with their lines in these files, sorted by place.
     pub(crate) fn in_sources(self, sources: &[Source]) -> Vec<Pin> {
         let line = |path: &str, at: usize| {
-            let text = sources.iter().find(|source| source.path == path).map_or("", |source| source.text.as_str());
-            text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+            sources.iter().find(|source| source.path == path).map_or(1, |source| source.line(at))
         };
         self.0.into_iter().map(|((path, at), pin)| Pin { line: line(&path, at), ..pin }).collect()
     }

@@ -37,6 +37,13 @@ pub struct Problems {
     sources: Vec<Source>,
 }
 
+impl Source {
+    /// The line of a byte, counted from 1.
+    pub(crate) fn line(&self, at: usize) -> usize {
+        self.text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+    }
+}
+
 impl std::error::Error for Problems {}
 
 impl Problems {

@@ -9,8 +9,9 @@ use blob::Digest;
 use crate::{
     catalog::Catalog,
     coordinate::{Coordinate, Maven},
-    image::{Content, PythonSet},
+    image::{Content, Jar, PythonSet},
     platform::Platform,
+    shims::{self, Shims},
     table::{Archive, Debian},
 };
 
@@ -19,6 +20,13 @@ use crate::{
 pub enum Request {
     /// A Maven artifact. Its version never moves by itself.
     Maven(Maven),
+    /// The versions of Spark that a plugin's jar knows.
+    Shims {
+        /// The jar.
+        jar: Maven,
+        /// The path in it that names a version: see [`crate::Shims`].
+        files: String,
+    },
     /// The source distribution of a Python project.
     Sdist {
         /// Project.
@@ -59,6 +67,7 @@ impl Request {
     pub fn key(&self) -> String {
         match self {
             Request::Maven(maven) => Coordinate::Maven(maven.clone()).to_string(),
+            Request::Shims { jar, .. } => shims::key(jar),
             Request::Sdist { name, version } => format!("sdist {name}=={version}"),
             Request::Python { set, platform, .. } => python_key(&set.name, *platform),
             Request::Debian { image, platform, .. } => debian_key(image, *platform),
@@ -80,6 +89,7 @@ impl Request {
                 let architecture = platform.architecture();
                 format!("debian {packages:?} of {suites:?} {components:?} {architecture}")
             }
+            Request::Shims { jar, files } => format!("shims {jar} {files}"),
             Request::Archive(archive) => format!("archive {} sha512 {:?}", archive.name, archive.sha512),
         }
     }
@@ -121,7 +131,7 @@ impl Requests {
             platforms.iter().flat_map(|&platform| stages.clone().map(move |(image, stage)| (platform, image, stage)));
         for (platform, image, stage) in on_all.filter(|(platform, _, stage)| stage.is_for(*platform)) {
             match &stage.content {
-                Content::Maven(jars) => jars.iter().for_each(|jar| requests.add(Request::Maven(jar.maven.clone()))),
+                Content::Maven(jars) => jars.iter().for_each(|jar| requests.jar(jar)),
                 Content::File(path) => requests.add(Request::File(path.clone())),
                 Content::Python(set) => requests.add(Request::Python {
                     set: set.clone(),
@@ -140,6 +150,13 @@ impl Requests {
             }
         }
         requests
+    }
+
+    fn jar(&mut self, jar: &Jar) {
+        self.add(Request::Maven(jar.maven.clone()));
+        if let Some(Shims { files, .. }) = &jar.shims {
+            self.add(Request::Shims { jar: jar.maven.clone(), files: files.clone() });
+        }
     }
 
     fn add(&mut self, request: Request) {

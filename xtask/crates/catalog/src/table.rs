@@ -10,6 +10,7 @@ use crate::{
     platform::{Platform, one_of},
     problem::{Source, nearest},
     reader::{At, Section, Sink, parse},
+    shims::{self, ForcedShim},
     template::{Unclosed, fill},
 };
 
@@ -118,6 +119,8 @@ pub struct Spark {
     pub(crate) versions: Vec<(String, At<String>)>,
     /// The archive that origin `source` compiles, if this version can be compiled.
     pub source: Option<SourceOrigin>,
+    /// What plugins that do not know this version are told to take, by plugin.
+    pub shims: BTreeMap<String, ForcedShim>,
 }
 
 /// The source archive of a Spark version and how it is compiled.
@@ -187,7 +190,7 @@ impl Table {
             versions: root.string_map("versions"),
             debian: debian(&root),
             release: release(&root),
-            sparks: sparks(&root),
+            sparks: sparks(&root, source),
             unsupported: named(&root, "unsupported", |section| Unsupported {
                 reason: section.required("reason", "\"why it is not built\"").value,
             }),
@@ -276,8 +279,7 @@ impl Table {
         Ok(self.platforms.iter().copied().filter(|platform| wanted.contains(platform)).collect())
     }
 
-    /// What a template stands for with one Spark version: `{spark}`, `{line}`, `{scala}`, `{digits}` (`411` for 4.1.1) and
-    /// what [versions] defines.
+    /// What a template stands for with one Spark version: `{spark}`, `{line}`, `{scala}` and what [versions] defines.
     ///
     /// # Errors
     /// The placeholder that nobody defines.
@@ -286,7 +288,7 @@ impl Table {
         let of_spark =
             [("spark", spark), ("scala", scala), ("line", line)].map(|(name, value)| (name, value.to_owned()));
         let known = self.versions.iter().map(|(name, at)| (name.as_str(), at.value.clone())).chain(of_spark);
-        let known: BTreeMap<&str, String> = known.chain([("digits", spark.replace('.', ""))]).collect();
+        let known: BTreeMap<&str, String> = known.collect();
         let mut unknown = None;
         let filled = fill(template, |name| {
             let value = known.get(name).cloned();
@@ -390,15 +392,15 @@ fn release(root: &Section<'_>) -> Release {
     Release { take }
 }
 
-fn sparks(root: &Section<'_>) -> BTreeMap<String, Spark> {
+fn sparks(root: &Section<'_>, source: &Source) -> BTreeMap<String, Spark> {
     let sparks = root.section("spark").map(|section| section.sections()).unwrap_or_default();
     if sparks.is_empty() {
         root.note(0..0, "the table supports no Spark version", "add `[spark.\"3.5.7\"]`");
     }
-    sparks.into_iter().map(|(version, section)| (version.value.clone(), spark(&version, section))).collect()
+    sparks.into_iter().map(|(version, section)| (version.value.clone(), spark(&version, section, source))).collect()
 }
 
-fn spark(version: &At<String>, section: Section<'_>) -> Spark {
+fn spark(version: &At<String>, section: Section<'_>, source: &Source) -> Spark {
     let line = version.value.rsplit_once('.').map_or("", |(line, _)| line);
     if line.split('.').count() != 2 || !version.value.split('.').all(|part| part.parse::<u32>().is_ok()) {
         section.note(version.span.clone(), format!("`{}` is no Spark version", version.value), "write it as `3.5.7`");
@@ -418,6 +420,7 @@ fn spark(version: &At<String>, section: Section<'_>) -> Spark {
         scala: scala.value,
         versions: own_versions(version, &section),
         source: section.section("source").map(source_origin),
+        shims: shims::of_spark(&version.value, &section, source),
     };
     section.finish();
     spark

@@ -246,11 +246,11 @@ fn a_lookup_reads_one_thing_from_a_pom() {
 fn open_questions_are_reported_once_and_alone() {
     let table = TABLE.replace(
         "[spark.\"4.1.0\"]\nscala = \"2.13\"\n",
-        "[spark.\"4.1.0\"]\nscala = \"?\"\n[spark.\"4.1.0\".versions]\nkafka = \"? 3.5.7 has 3.4.1\"\n",
+        "[spark.\"4.1.0\"]\nscala = \"?\"\n[spark.\"4.1.0\".shims]\np = { take = \"? it knows 411\", reason = \"a\" }\n[spark.\"4.1.0\".versions]\nkafka = \"? 3.5.7 has 3.4.1\"\n",
     );
     let custom = format!(
         "{}per = \"spark\"\n[[stage]]\ninto = \"jars/\"\nspark = [\"4.1.0\", \"? 3.5.7: of another line\"]\n\
-         maven = [\"g:kafka_{{scala}}:{{kafka}}\"]\nunless = {{ jar = \"g:a:1\", has = \"b\" }}\n",
+         maven = [\"g:kafka_{{scala}}:{{kafka}}\"]\nshims = {{ plugin = \"p\", files = \"spark*/a\" }}\n",
         BASE.replace("\"1\"", "\"{spark}\"")
     );
     let table = &table.replace("[versions]\n", "[versions]\nkafka = \"1\"\n");
@@ -259,7 +259,8 @@ fn open_questions_are_reported_once_and_alone() {
         [
             "docker/custom/image.toml:7:19: whether this is for Spark 3.5.7 is an open question; of another line\nwrite `3.5.7`, or take the entry out",
             "docker/versions.toml:18:9: the Scala of Spark 4.1.0 is an open question; write it as `2.13`",
-            "docker/versions.toml:20:9: which `kafka` belongs to Spark 4.1.0 is an open question; 3.5.7 has 3.4.1\nwrite the version in its place",
+            "docker/versions.toml:20:14: which shim of `p` Spark 4.1.0 takes is an open question; it knows 411\nwrite a version that the jar knows, and the reason",
+            "docker/versions.toml:22:9: which `kafka` belongs to Spark 4.1.0 is an open question; 3.5.7 has 3.4.1\nwrite the version in its place",
         ]
     );
     let read = |table: &str| {
@@ -270,9 +271,16 @@ fn open_questions_are_reported_once_and_alone() {
 }
 
 #[test]
-fn an_unless_names_a_jar_and_a_file() {
-    let stage = format!("{BASE}[[stage]]\ninto = \"a/\"\nfolder = \"a\"\nunless = {{ jar = \"g:a:1\" }}\n");
-    assert_problem(TABLE, &[("base", &stage)], "`has` is missing in [stage.unless]");
+fn shims_name_a_plugin_and_a_path_with_the_version() {
+    let stage = |content: &str| format!("{BASE}[[stage]]\ninto = \"a/\"\n{content}\n");
+    for (content, expected) in [
+        ("maven = [\"g:a:1\"]\nshims = { plugin = \"p\" }", "`files` is missing in [stage.shims]"),
+        ("maven = [\"g:a:1\"]\nshims = { plugin = \"p\", files = \"spark/a\" }", "`files` has no single `*`"),
+        ("folder = \"a\"\nshims = { plugin = \"p\", files = \"spark*/a\" }", "`shims` of what is no jar"),
+        ("folder = \"a\"\nshim = \"none\"", "`shim = \"none\"`"),
+    ] {
+        assert_problem(TABLE, &[("base", &stage(content))], expected);
+    }
 }
 
 #[test]

@@ -181,9 +181,10 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// All labels of an image: its own, and what its origin did.
+    /// All labels of an image: its own, what its origin did, and what plugins are told.
     pub fn labels(&self, image: &Image) -> BTreeMap<String, String> {
         let mut labels = self.locked.origin_labels(self.platform, image);
+        labels.extend(self.locked.shim_labels(image));
         labels.insert("org.opencontainers.image.title".into(), image.reference.name.clone());
         labels.insert("org.opencontainers.image.version".into(), image.reference.tag.clone());
         labels.insert("org.opencontainers.image.description".into(), image.about.clone());
