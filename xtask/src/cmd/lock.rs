@@ -17,13 +17,14 @@ pub(crate) fn run(global: &Global, args: &LockArgs) -> Result<ExitCode> {
     let workspace = Workspace::of_table(global)?;
     let catalog = workspace.catalog()?;
     let old = workspace.lock()?;
+    let origin = catalog.table.origin;
     if args.check {
-        let origin = catalog.table.origin;
         LockedCatalog::new(catalog, old, origin)?;
         println!("docker/versions.lock answers the table");
         return Ok(ExitCode::SUCCESS);
     }
     if args.update.is_empty() && old.answers(&Requests::of(&catalog)) {
+        LockedCatalog::new(catalog, old, origin)?;
         println!("docker/versions.lock answers the table; to look again for something: cargo xtask lock --update NAME");
         return Ok(ExitCode::SUCCESS);
     }
@@ -37,6 +38,8 @@ pub(crate) fn run(global: &Global, args: &LockArgs) -> Result<ExitCode> {
     let new = resolve::lock(&workspace, &machine, &catalog, &old, &args.update, &board)?;
     report(&old, &new);
     workspace.write_lock(&new)?;
+    // What the jars say is written down; whether the table agrees is another question.
+    LockedCatalog::new(catalog, new, origin)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,14 +1,18 @@
 //! The job files, with modes that every user of an image can read, and how each of them wants to be run.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
 
 use anyhow::{Context as _, Result, bail};
+use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::workspace::Workspace;
 
 /// Where the jobs are seen in an image.
 pub(crate) const IN_IMAGE: &str = "/opt/smoke";
+
+/// Where Spark defaults lie that come after all of an image's own.
+pub(crate) const DEFAULTS: &str = "/opt/spark/image-conf/spark-defaults.d/99-smoke.conf";
 
 /// A copy of `docker/smoke`, removed when it is dropped.
 pub(crate) struct Jobs {
@@ -37,6 +41,16 @@ impl Jobs {
         let jobs = Self { folder };
         copy(&workspace.path("docker/smoke"), jobs.path()?)?;
         Ok(jobs)
+    }
+
+    /// A file of Spark defaults with these settings.
+    pub(crate) fn defaults(&self, settings: &BTreeMap<String, String>) -> Result<Utf8PathBuf> {
+        let text: String = settings.iter().map(|(key, value)| format!("{key} {value}\n")).collect();
+        let path = self.path()?.join(format!("defaults-{}.conf", Digest::of(text.as_bytes()).hex()));
+        blob::write(&path, text.as_bytes()).with_context(|| format!("writing {path}"))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
+            .with_context(|| format!("opening {path} to all"))?;
+        Ok(path)
     }
 
     /// Where the copy lies.

@@ -9,7 +9,7 @@ use sandbox::{Identity, Mount, Outcome, Output, Status};
 
 use super::{
     Case, RANDOM_UID, Run, TIME_LIMIT, User, Verdict, What,
-    jobs::{IN_IMAGE, Jobs, Wishes},
+    jobs::{DEFAULTS, IN_IMAGE, Jobs, Wishes},
     permissions,
 };
 use crate::{boxed::Boxed, workspace::Workspace};
@@ -88,11 +88,14 @@ fn start(
     if boxed.uid_emulated() {
         spec.env.insert("SMOKE_UID_EMULATED".to_owned(), "1".to_owned());
     }
-    let jobs = jobs.path()?;
+    let folder = jobs.path()?;
     let read_only = |source: Utf8PathBuf, target: Utf8PathBuf| Mount::Bind { source, target, read_only: true };
-    spec.mounts.push(read_only(jobs.to_owned(), IN_IMAGE.into()));
+    spec.mounts.push(read_only(folder.to_owned(), IN_IMAGE.into()));
+    if !run.target.smoke.defaults.is_empty() {
+        spec.mounts.push(read_only(jobs.defaults(&run.target.smoke.defaults)?, DEFAULTS.into()));
+    }
     if let Some(target) = &wishes.conf {
-        spec.mounts.push(read_only(jobs.join("conf"), target.clone()));
+        spec.mounts.push(read_only(folder.join("conf"), target.clone()));
     }
     spec.mounts.push(Mount::Tmpfs { target: "/tmp".into(), mode: 0o1777, size: None });
     spec.read_only_root = !(wishes.root || wishes.writable);

@@ -293,6 +293,7 @@ impl<'a> Builder<'a> {
                 writable: list(&part.writable),
                 readable: list(&part.readable),
                 expect: render_map(&part.expect),
+                defaults: render_map(&part.defaults),
             });
         }
         let mut draft = Draft { image, file, parents, python: Vec::new() };

@@ -78,6 +78,8 @@ pub struct Smoke {
     pub readable: Vec<String>,
     /// What the table promises: environment variables without their prefix `EXPECT_`.
     pub expect: BTreeMap<String, String>,
+    /// Spark settings that the jobs run with in the place of the image's own defaults: the sandbox shows no GPU.
+    pub defaults: BTreeMap<String, String>,
 }
 
 impl Smoke {
@@ -92,6 +94,7 @@ impl Smoke {
             own.extend(more.iter().filter(|word| !own.contains(word)).cloned().collect::<Vec<_>>());
         }
         self.expect.extend(other.expect.clone());
+        self.defaults.extend(other.defaults.clone());
     }
 }
 
@@ -231,6 +234,7 @@ pub(crate) struct SmokeFile {
     pub(crate) writable: Vec<At<String>>,
     pub(crate) readable: Vec<At<String>>,
     pub(crate) expect: Vec<(String, At<String>)>,
+    pub(crate) defaults: Vec<(String, At<String>)>,
     pub(crate) only_here: bool,
     pub(crate) only: Only,
 }
@@ -367,6 +371,7 @@ fn smoke(section: Section<'_>) -> SmokeFile {
         writable: section.strings("writable"),
         readable: section.strings("readable"),
         expect: section.string_map("expect"),
+        defaults: section.string_map("defaults"),
         only_here: section.bool("only-here"),
         only: only(&section),
     };

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use blob::Digest;
 use catalog::{
-    Artifact, Catalog, Decision, Image, ImageRef, Inputs, Local, Lock, LockError, LockedCatalog, Origin, Origins, Plan,
-    Platform, Reason, Record, Request, Requests, SelectError, Selection, Source, Stale, Unfit, Unresolved,
+    Artifact, Catalog, Content, Decision, Image, ImageRef, Inputs, Local, Lock, LockError, LockedCatalog, LockedShims,
+    Origin, Origins, Plan, Platform, Reason, Record, Request, Requests, SelectError, Selection, Source, Stale, Unfit,
+    Unresolved,
 };
 
 const TABLE: &str = include_str!("table.toml");
@@ -51,6 +52,11 @@ fn lock_for(catalog: &Catalog) -> Lock {
                 let id: catalog::Coordinate = key.parse().unwrap();
                 let artifact = Artifact { id: id.clone(), size: 1, sha256: Digest::of(key.as_bytes()), path: None };
                 lock.artifacts.insert(id, artifact);
+            }
+            Request::Shims { jar, files } => {
+                let known = vec!["356".to_owned(), "357".to_owned(), "411".to_owned()];
+                let jar = catalog::Coordinate::Maven(jar.clone());
+                lock.shims.insert(key, LockedShims { jar, files: files.clone(), known });
             }
             _ => {
                 let set = catalog::LockedSet { name: key.clone(), request: request.digest(), members: Vec::new() };
@@ -384,4 +390,62 @@ fn a_stage_may_be_for_one_platform() {
     assert_eq!((amd64, arm64, all), (vec!["maven:g:x:1".to_owned()], vec!["maven:g:x:1:arm64".to_owned()], 2));
     // What no platform of the table needs is not locked.
     assert_eq!(keys("\"linux/amd64\"").2, 1);
+}
+
+/// A plugin that knows 3.5.7 and not 4.1.0, below an image that has its jar from it.
+const PLUGIN: [(&str, &str); 2] = [
+    (
+        "plugin",
+        "name = \"plugin\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{spark}\"]\n\
+         [[stage]]\ninto = \"jars/\"\nmaven = [\"g:plugin:1\"]\nshims = { plugin = \"p\", files = \"spark*/a\" }\n\
+         [[stage]]\ninto = \"on/\"\nshim = \"own\"\ntexts = { a = \"{p-shim}\" }\n\
+         [[stage]]\ninto = \"off/\"\nshim = \"forced\"\ntexts = { a = \"{p-shim}\" }\n\
+         [[smoke]]\nshim = \"own\"\ndefaults = { a = \"\" }\n[[smoke]]\nexpect = { SHIM = \"{p-shim}\" }\n",
+    ),
+    (
+        "child",
+        "name = \"child\"\nabout = \"a\"\nper = \"spark\"\ntags = [\"{spark}\"]\n[parents]\nPARENT = \"plugin\"\n",
+    ),
+];
+
+fn with_plugin(shims: &str) -> Result<LockedCatalog, Unfit> {
+    let source = |path: String, text: &str| Source { path, text: text.into() };
+    let images = PLUGIN.map(|(id, text)| source(format!("docker/{id}/image.toml"), text));
+    let table = TABLE.replace("scala = \"2.13\"\n", &format!("scala = \"2.13\"\n{shims}"));
+    let catalog = Catalog::read(&source("docker/versions.toml".into(), &table), &images)
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    let lock = lock_for(&catalog);
+    assert_eq!(Lock::parse(&lock.to_text().unwrap()).unwrap(), lock);
+    LockedCatalog::new(catalog, lock, Origin::Release)
+}
+
+#[test]
+fn a_plugin_knows_its_spark_or_is_told_what_to_take() {
+    let entry =
+        |take: &str| format!("[spark.\"4.1.0\".shims]\np = {{ take = \"{take}\", reason = \"the nearest\" }}\n");
+    let locked = with_plugin(&entry("411")).unwrap();
+    let image = |name: &str, tag: &str| {
+        locked.catalog().image(&ImageRef { name: name.into(), tag: tag.into() }).unwrap().clone()
+    };
+    for (tag, into, shim, defaults) in [("3.5.7", "on/", "357", 1), ("4.1.0", "off/", "411", 0)] {
+        let plugin = image("plugin", tag);
+        let texts = BTreeMap::from([("a".to_owned(), shim.to_owned())]);
+        assert_eq!(plugin.stages.len(), 2);
+        assert_eq!((plugin.stages[1].into.as_str(), &plugin.stages[1].content), (into, &Content::Texts(texts)));
+        assert_eq!((plugin.smoke.defaults.len(), plugin.smoke.expect["SHIM"].as_str()), (defaults, shim));
+    }
+    let label = ("io.spark-images.shim.p".to_owned(), "shim 411 forced for Spark 4.1.0: the nearest".to_owned());
+    assert_eq!(locked.shim_labels(&image("child", "4.1.0")), BTreeMap::from([label]));
+    assert_eq!(locked.shim_labels(&image("child", "3.5.7")), BTreeMap::new());
+    for (shims, says) in [
+        (String::new(), "g:plugin:1 does not know Spark 4.1.0: it has shims for 356, 357, 411, and none for 410"),
+        (entry("412"), "docker/versions.toml:19: p is told to take shim 412 for Spark 4.1.0, and g:plugin:1 has none"),
+        (
+            format!("{}[spark.\"3.5.7\".shims]\np = {{ take = \"356\", reason = \"a\" }}\n", entry("411")),
+            "docker/versions.toml:21: p is told to take shim 356 for Spark 3.5.7, and g:plugin:1 has one for 357",
+        ),
+    ] {
+        let unfit = with_plugin(&shims).unwrap_err();
+        assert!(matches!(&unfit, Unfit::Shims(_)) && unfit.to_string().starts_with(says), "{unfit}");
+    }
 }
