@@ -98,6 +98,9 @@ impl Engine {
     /// # Errors
     /// The engine's client cannot be started.
     pub fn run(self, container: Container, cancel: &Cancel) -> Result<Outcome, Error> {
+        if let Network::Of { .. } = container.network {
+            return Err(Error::Spec(format!("a container of {self} cannot join the network of a process")));
+        }
         let started = Instant::now();
         let name = container.name.clone();
         let argv = self.vector(&container, self.is_rootless());

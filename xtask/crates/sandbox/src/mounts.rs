@@ -213,13 +213,14 @@ impl Table<'_> {
     /// The files by which names of hosts are resolved.
     fn network_files(&mut self) -> Result<(), Error> {
         let name = &self.spec.hostname;
+        let more: String = self.spec.names.iter().map(|name| format!(" {name}")).collect();
         let resolver = match self.spec.network {
-            Network::None => String::new(),
+            Network::None | Network::Of { .. } => String::new(),
             // Without the file, the resolver of the C library asks the host itself.
             Network::Host => fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         };
         let files = [
-            ("hosts", format!("127.0.0.1\tlocalhost {name}\n::1\tlocalhost\n")),
+            ("hosts", format!("127.0.0.1\tlocalhost {name}{more}\n::1\tlocalhost\n")),
             ("hostname", format!("{name}\n")),
             ("resolv.conf", resolver),
         ];

@@ -106,8 +106,9 @@ fn check(spec: &Spec) -> Result<(), Error> {
         return wrong(format!("{text:?} cannot be given to a command: it holds a NUL"));
     }
     let is_name_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    if spec.hostname.is_empty() || spec.hostname.len() > 64 || !spec.hostname.chars().all(is_name_part) {
-        return wrong(format!("`{}` cannot be a host name", spec.hostname));
+    let is_name = |name: &str| !name.is_empty() && name.len() <= 64 && name.chars().all(is_name_part);
+    if let Some(name) = [&spec.hostname].into_iter().chain(&spec.names).find(|name| !is_name(name)) {
+        return wrong(format!("`{name}` cannot be a host name"));
     }
     Ok(())
 }

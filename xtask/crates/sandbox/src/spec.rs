@@ -26,6 +26,8 @@ pub struct Spec {
     pub network: Network,
     /// The host name, which resolves to the loopback address.
     pub hostname: String,
+    /// Further names that resolve to the loopback address.
+    pub names: Vec<String>,
     /// Where standard input comes from.
     pub stdin: Stdin,
     /// Where standard output goes.
@@ -55,6 +57,7 @@ impl Spec {
             read_only_root: false,
             network: Network::None,
             hostname: "sandbox".to_owned(),
+            names: Vec::new(),
             stdin: Stdin::Null,
             stdout: Output::Capture,
             stderr: Output::Capture,
@@ -96,6 +99,11 @@ pub enum Network {
     None,
     /// All that the host reaches.
     Host,
+    /// What this process of the host has, which lives until the command is started: see [`Loopback`](crate::Loopback).
+    Of {
+        /// The process.
+        pid: u32,
+    },
 }
 
 /// Standard input.

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! setsid                                 away from the caller's terminal
+//! nsenter --net                          (for a network that runs share) join it
 //! unshare --user                         (not for root) be root of a user namespace, to be allowed to mount
 //! setpriv --pdeathsig KILL               die with the caller
 //! unshare --pid --fork --kill-child      the outer pid namespace: when its first process dies, the kernel kills all in it
@@ -49,6 +50,14 @@ impl Vector {
         let mut vector = Self::default();
         if !spec.terminal {
             vector.add(["setsid"]);
+        }
+        if let Network::Of { pid } = spec.network {
+            vector.add(["nsenter", &format!("--target={pid}"), "--net"]);
+            if mode == Mode::Mapped {
+                // The network belongs to a user namespace, and who is no root joins both.
+                vector.add(["--user", "--preserve-credentials"]);
+            }
+            vector.add(["--"]);
         }
         if mode == Mode::Mapped {
             // Of the caller's groups only one can be mapped; it becomes the one that the command will have.

@@ -5,5 +5,6 @@ mod bench;
 mod child;
 mod layers;
 mod lifetime;
+mod loopback;
 mod machines;
 mod run;
