@@ -52,7 +52,7 @@ impl Boxed {
         let manifest = layout.manifest(&found)?;
         let config = layout.config(&manifest)?;
         let store = open_store()?;
-        let sandbox = Sandbox::open(&kept_folder(workspace, &store).join("sandbox"))?;
+        let sandbox = sandbox_in(workspace, &store)?;
         let layers = sandbox.layers()?;
         for layer in &manifest.layers {
             // The layers of this layout are not compressed: the blob's digest is the diff_id.
@@ -90,11 +90,24 @@ impl Boxed {
         self.sandbox.support().uid_emulated
     }
 
+    /// Runs it until `cancel` is used.
+    pub(crate) fn run_until(&self, spec: Spec, cancel: &Cancel) -> Result<Outcome> {
+        self.sandbox.run(spec, cancel).with_context(|| format!("running in {}", self.name))
+    }
+
     /// Runs it; Ctrl-C ends it and all that it started.
     pub(crate) fn run(&self, spec: Spec) -> Result<Outcome> {
-        let outcome = until_interrupted(|cancel| self.sandbox.run(spec, cancel))?;
-        outcome.with_context(|| format!("running in {}", self.name))
+        until_interrupted(|cancel| self.run_until(spec, cancel))?
     }
+}
+
+/// The sandbox that images are run in.
+pub(crate) fn sandbox(workspace: &Workspace) -> Result<Sandbox> {
+    sandbox_in(workspace, &open_store()?)
+}
+
+fn sandbox_in(workspace: &Workspace, store: &Store) -> Result<Sandbox> {
+    Ok(Sandbox::open(&kept_folder(workspace, store).join("sandbox"))?)
 }
 
 /// Runs `work` with a [`Cancel`] that Ctrl-C uses.

@@ -22,8 +22,7 @@ def jvm():
 
 def java_class(name):
     """Loads a class as Spark's own code would."""
-    loader = jvm().java.lang.Thread.currentThread().getContextClassLoader()
-    return jvm().java.lang.Class.forName(name, True, loader)
+    return smoke.java_class(session, name)
 
 
 def file_system(uri, **conf):

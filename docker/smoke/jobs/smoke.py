@@ -53,6 +53,22 @@ def run(checks):
     sys.exit(1 if failed else 0)
 
 
+def service(name):
+    """Where a service is, as `urllib.parse.urlsplit` gives it."""
+    from urllib.parse import urlsplit
+
+    url = os.environ.get(f"SERVICE_{name.upper()}")
+    if not url:
+        raise AssertionError(f"SERVICE_{name.upper()} is not set")
+    return urlsplit(url)
+
+
+def java_class(session, name):
+    """Loads a class as Spark's own code would."""
+    jvm = session.sparkContext._jvm
+    return jvm.java.lang.Class.forName(name, True, jvm.java.lang.Thread.currentThread().getContextClassLoader())
+
+
 def local_session(**conf):
     """A classic session with two cores, writing below a temporary folder only."""
     from pyspark.sql import SparkSession

@@ -49,6 +49,8 @@ pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static s
         let smoke = Command::Smoke(SmokeArgs {
             select: select(),
             platforms: platforms(),
+            with_services: false,
+            service: Vec::new(),
             junit: args.junit.clone(),
             json: false,
             jobs: None,

@@ -12,13 +12,14 @@ use crate::{
     platform::{flag, foreign, label, oci},
     report::progress::Board,
     schedule,
-    smoke::{self, Case, Target, report},
+    smoke::{self, Case, Target, report, services::Offer},
     workspace::Workspace,
 };
 
 pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
+    let offer = Offer::new(&catalog, args.with_services, &args.service)?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     for platform in catalog.table.platforms(&args.platforms.platform).map_err(Error::msg)? {
@@ -32,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let board = Board::new();
     let begin = Instant::now();
     let jobs = args.jobs.unwrap_or_else(schedule::processors);
-    let mut cases = smoke::smoke(&workspace, &catalog, &targets, jobs, &board)?;
+    let mut cases = smoke::smoke(&workspace, &catalog, &targets, offer, jobs, &board)?;
     cases.extend(skipped);
     if cases.is_empty() {
         bail!("no check is declared for these images; see [[smoke]] in their image.toml");

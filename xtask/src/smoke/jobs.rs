@@ -14,7 +14,7 @@ pub(crate) const IN_IMAGE: &str = "/opt/smoke";
 /// Where Spark defaults lie that come after all of an image's own.
 pub(crate) const DEFAULTS: &str = "/opt/spark/image-conf/spark-defaults.d/99-smoke.conf";
 
-/// A copy of `docker/smoke`, removed when it is dropped.
+/// A copy of the jobs and what they read, removed when it is dropped.
 pub(crate) struct Jobs {
     folder: tempfile::TempDir,
 }
@@ -28,6 +28,8 @@ pub(crate) struct Wishes {
     pub(crate) writable: bool,
     /// With `docker/smoke/conf` mounted read-only here.
     pub(crate) conf: Option<Utf8PathBuf>,
+    /// With these services at hand.
+    pub(crate) services: Vec<String>,
 }
 
 impl Jobs {
@@ -39,7 +41,11 @@ impl Jobs {
             .tempdir()
             .context("making a folder for the smoke jobs")?;
         let jobs = Self { folder };
-        copy(&workspace.path("docker/smoke"), jobs.path()?)?;
+        for name in ["jobs", "conf"] {
+            let target = jobs.path()?.join(name);
+            make_folder(&target).with_context(|| format!("making {target}"))?;
+            copy(&workspace.path("docker/smoke").join(name), &target)?;
+        }
         Ok(jobs)
     }
 
@@ -74,7 +80,11 @@ fn wishes(words: &str) -> Result<Wishes> {
             None if word == "root" => wishes.root = true,
             None if word == "writable" => wishes.writable = true,
             Some(("conf", path)) => wishes.conf = Some(path.into()),
-            _ => bail!("`# smoke:{words}` has the word `{word}`; known words are `root`, `writable` and `conf=PATH`"),
+            Some(("service", name)) => wishes.services.push(name.to_owned()),
+            _ => bail!(
+                "`# smoke:{words}` has the word `{word}`; \
+                 known words are `root`, `writable`, `conf=PATH` and `service=NAME`"
+            ),
         }
     }
     Ok(wishes)
@@ -86,8 +96,7 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
         let target = to.join(entry.file_name());
         let doing = || format!("copying {} to {target}", entry.path());
         if entry.file_type().with_context(doing)?.is_dir() {
-            fs::create_dir(&target).with_context(doing)?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).with_context(doing)?;
+            make_folder(&target).with_context(doing)?;
             copy(entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), &target).with_context(doing)?;
@@ -97,14 +106,24 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
+fn make_folder(path: &Utf8Path) -> std::io::Result<()> {
+    fs::create_dir(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_job_says_how_it_wants_to_be_run() {
-        let expected = Wishes { root: true, writable: true, conf: Some("/opt/spark/conf".into()) };
-        assert_eq!(wishes(" root writable conf=/opt/spark/conf").unwrap(), expected);
+        let expected = Wishes {
+            root: true,
+            writable: true,
+            conf: Some("/opt/spark/conf".into()),
+            services: vec!["s3".to_owned(), "kafka".to_owned()],
+        };
+        assert_eq!(wishes(" root writable conf=/opt/spark/conf service=s3 service=kafka").unwrap(), expected);
         assert_eq!(wishes("").unwrap(), Wishes::default());
         assert!(wishes("as root").is_err());
     }

@@ -7,8 +7,9 @@ mod jobs;
 mod permissions;
 pub(crate) mod report;
 mod run;
+pub(crate) mod services;
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
 use anyhow::Result;
 use blob::Digest;
@@ -18,6 +19,7 @@ use crate::{
     platform,
     report::{progress::Board, text::duration},
     schedule::{self, Outcome},
+    smoke::services::{Offer, Services},
     workspace::Workspace,
 };
 
@@ -95,23 +97,26 @@ pub(crate) struct Case {
     pub(crate) log: Option<String>,
 }
 
-/// Runs the jobs of these images, `jobs` at once, and returns a case for each check.
+/// Runs the jobs of these images, `jobs` at once, and returns a case for each check. Jobs that need a service run where it
+/// is offered.
 pub(crate) fn smoke(
     workspace: &Workspace,
     catalog: &Catalog,
     targets: &[Target<'_>],
+    offer: Offer,
     jobs: NonZeroUsize,
     board: &Board,
 ) -> Result<Vec<Case>> {
     let cancel = crate::interrupt::flag()?;
     let files = Jobs::stage(workspace)?;
     let runs: Vec<Run<'_>> = targets.iter().flat_map(runs_of).collect();
+    let services = Services::start(workspace, catalog, offer, &needed(&runs, &files)?, board)?;
     // An image's layers are unpacked by the first run that needs them; the others wait for it.
     let needs = vec![Vec::new(); runs.len()];
     let outcomes = schedule::run(&needs, jobs, &cancel, |index| {
         let run = &runs[index];
         let step = board.step(&run.title(), "running");
-        let cases = run::run(workspace, catalog, &files, run)?;
+        let cases = run::run(workspace, catalog, &files, &services, run)?;
         let elapsed = cases.iter().map(|case| case.elapsed).max().unwrap_or_default();
         let failed = cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed(_))).count();
         step.end(&if failed == 0 { format!("ok {:>6}", duration(elapsed)) } else { "FAILED".to_owned() });
@@ -127,7 +132,19 @@ pub(crate) fn smoke(
             }
         }
     }
+    cases.extend(services.stop());
     Ok(cases)
+}
+
+/// The services that jobs of these runs need.
+fn needed(runs: &[Run<'_>], files: &Jobs) -> Result<BTreeSet<String>> {
+    let mut needed = BTreeSet::new();
+    for run in runs {
+        if let What::Job(job) = &run.what {
+            needed.extend(files.wishes(job.split_whitespace().next().unwrap_or_default())?.services);
+        }
+    }
+    Ok(needed)
 }
 
 /// Every image is checked as both users. Jobs run as the random user, which is the one with fewer rights; those that
@@ -167,6 +184,16 @@ impl Case {
             verdict: Verdict::Skipped(reason.to_owned()),
             elapsed: Duration::ZERO,
             log: None,
+        }
+    }
+}
+
+impl Verdict {
+    /// The same, with more about why it failed.
+    fn because(self, more: &str) -> Self {
+        match self {
+            Self::Failed(text) => Self::Failed(format!("{text}{more}")),
+            other => other,
         }
     }
 }

@@ -5,17 +5,24 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
 use catalog::Catalog;
-use sandbox::{Identity, Mount, Outcome, Output, Status};
+use sandbox::{Identity, Mount, Outcome, Output, Spec, Status};
 
 use super::{
     Case, RANDOM_UID, Run, TIME_LIMIT, User, Verdict, What,
     jobs::{DEFAULTS, IN_IMAGE, Jobs, Wishes},
     permissions,
+    services::Services,
 };
 use crate::{boxed::Boxed, workspace::Workspace};
 
 /// The cases of a run.
-pub(super) fn run(workspace: &Workspace, catalog: &Catalog, jobs: &Jobs, run: &Run<'_>) -> Result<Vec<Case>> {
+pub(super) fn run(
+    workspace: &Workspace,
+    catalog: &Catalog,
+    jobs: &Jobs,
+    services: &Services,
+    run: &Run<'_>,
+) -> Result<Vec<Case>> {
     let boxed = Boxed::open(workspace, catalog, run.target.image, run.target.platform)?;
     let who = identity(&boxed, run.user)?;
     let (argv, wishes, expected) = match &run.what {
@@ -38,17 +45,24 @@ pub(super) fn run(workspace: &Workspace, catalog: &Catalog, jobs: &Jobs, run: &R
         }
     };
     let log = log_path(workspace, run);
-    let outcome = start(&boxed, jobs, run, argv, &wishes, who, &log)?;
+    let mut spec = spec(&boxed, jobs, run, argv, &wishes, who, &log)?;
+    if let Err(verdict) = services.join(&wishes.services, &mut spec) {
+        return Ok(vec![Case { digest: Some(boxed.digest), ..run.case(run.what.name(), verdict) }]);
+    }
+    let outcome = boxed.run(spec)?;
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
     let cases = read(&stdout, &expected, &ending(&outcome));
+    let ended = services.ended(&wishes.services).map(|why| format!(" ({why})")).unwrap_or_default();
+    let again = if wishes.services.is_empty() { "" } else { " --with-services" };
     let finish = |(name, verdict): (String, Verdict)| Case {
         digest: Some(boxed.digest),
+        again: format!("{}{again}", run.target.again),
         user: user.clone(),
         elapsed: outcome.elapsed,
         log: Some(relative.clone()),
-        ..run.case(&name, verdict)
+        ..run.case(&name, verdict.because(&ended))
     };
     Ok(cases.into_iter().map(finish).collect())
 }
@@ -70,7 +84,7 @@ fn log_path(workspace: &Workspace, run: &Run<'_>) -> Utf8PathBuf {
     workspace.logs().join(format!("smoke-{name}.log"))
 }
 
-fn start(
+fn spec(
     boxed: &Boxed,
     jobs: &Jobs,
     run: &Run<'_>,
@@ -78,7 +92,7 @@ fn start(
     wishes: &Wishes,
     who: Identity,
     log: &Utf8PathBuf,
-) -> Result<Outcome> {
+) -> Result<Spec> {
     let mut spec = boxed.spec(boxed.argv(&argv), None)?;
     spec.user = if wishes.root { Identity::of(&boxed.root, "0")? } else { who };
     spec.env.insert("HOME".to_owned(), spec.user.home.clone());
@@ -105,7 +119,7 @@ fn start(
         fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
     }
     spec.stderr = Output::File(log.clone());
-    boxed.run(spec)
+    Ok(spec)
 }
 
 /// How a process ended, for a check that it said nothing about.

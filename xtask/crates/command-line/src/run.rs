@@ -11,6 +11,12 @@ pub struct SmokeArgs {
     pub select: Select,
     #[command(flatten)]
     pub platforms: Platforms,
+    /// Run the jobs that need a server, too: PostgreSQL, MariaDB, Kafka and S3 are started for them
+    #[arg(long)]
+    pub with_services: bool,
+    /// Use a server of your own for the jobs that need it, as `s3=http://KEY:SECRET@HOST:PORT/BUCKET`
+    #[arg(long, value_name = "NAME=URL")]
+    pub service: Vec<String>,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub junit: Option<Utf8PathBuf>,

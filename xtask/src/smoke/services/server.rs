@@ -1,0 +1,192 @@
+//! One server: started in its image, watched until it is ready, stopped.
+
+use std::{
+    fs,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use catalog::{Catalog, Image};
+use sandbox::{Cancel, Network, Outcome, Output, Status};
+
+use super::{Case, NAMES, URL, Verdict};
+use crate::{boxed::Boxed, interrupt, report::text::duration, workspace::Workspace};
+
+/// A server that takes longer than this never gets ready.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+/// How often a wait looks whether Ctrl-C was pressed.
+const POLL: Duration = Duration::from_millis(100);
+/// Lines of the log that a message quotes.
+const QUOTED: usize = 3;
+
+/// A server that was started.
+pub(super) struct Server {
+    /// Where jobs reach it.
+    pub(super) url: String,
+    /// Further names of the loopback address.
+    pub(super) names: Vec<String>,
+    image: String,
+    log: Utf8PathBuf,
+    relative_log: String,
+    begin: Instant,
+    watch: Arc<Watch>,
+    cancel: Cancel,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is known of a server, by the threads that ask and the one that runs it.
+#[derive(Default)]
+struct Watch {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct State {
+    /// What it said when it was ready, and after how long.
+    ready: Option<(String, Duration)>,
+    /// How it ended, if it did so by itself or was given up.
+    ended: Option<String>,
+}
+
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+}
+
+impl Server {
+    /// Starts the server of this image in a network.
+    pub(super) fn start(
+        workspace: &Workspace,
+        catalog: &Catalog,
+        name: &str,
+        image: &Image,
+        network: Network,
+    ) -> Result<Self> {
+        let label = |key: &str| {
+            let value = image.labels.get(key).cloned();
+            value.with_context(|| format!("{} has no label {key:?} for jobs to find its server by", image.file))
+        };
+        let boxed = Boxed::open(workspace, catalog, image, catalog.table.default_platform())?;
+        let log = workspace.logs().join(format!("smoke-service-{name}.log"));
+        if let Some(folder) = log.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
+        }
+        let mut server = Self {
+            url: label(URL)?,
+            names: label(NAMES).unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            image: image.reference.to_string(),
+            relative_log: log.strip_prefix(&workspace.root).unwrap_or(&log).to_string(),
+            log,
+            begin: Instant::now(),
+            watch: Arc::default(),
+            cancel: Cancel::new(),
+            thread: None,
+        };
+        server.run(boxed, network)?;
+        Ok(server)
+    }
+
+    fn run(&mut self, boxed: Boxed, network: Network) -> Result<()> {
+        let mut spec = boxed.spec(boxed.argv(&[]), None)?;
+        spec.network = network;
+        spec.names.clone_from(&self.names);
+        spec.stderr = Output::File(self.log.clone());
+        let (watch, begin) = (Arc::clone(&self.watch), self.begin);
+        spec.stdout = Output::Lines(Box::new(move |line| {
+            if let Some(evidence) = line.strip_prefix("ready ") {
+                watch.change(|state| state.ready = Some((evidence.trim().to_owned(), begin.elapsed())));
+            }
+        }));
+        let (watch, cancel) = (Arc::clone(&self.watch), self.cancel.clone());
+        self.thread = Some(thread::spawn(move || {
+            let ending = match boxed.run_until(spec, &cancel) {
+                Ok(Outcome { status: Status::Exited(code), .. }) => format!("ended with exit code {code}"),
+                // It was stopped.
+                Ok(_) => return,
+                Err(error) => format!("did not start: {error:#}"),
+            };
+            watch.change(|state| state.ended = Some(ending));
+        }));
+        Ok(())
+    }
+
+    /// Waits until it is ready or will never be; what is said of it then.
+    ///
+    /// # Errors
+    /// Ctrl-C cannot be watched for.
+    pub(super) fn wait(&self) -> Result<String> {
+        interrupt::flag()?;
+        let mut state = self.watch.state();
+        loop {
+            if state.ended.is_some() {
+                return Ok("FAILED".to_owned());
+            }
+            if let Some((_, elapsed)) = &state.ready {
+                return Ok(format!("ok {:>6}", duration(*elapsed)));
+            }
+            if self.begin.elapsed() > READY_LIMIT || interrupt::is_set() {
+                let limit = READY_LIMIT.as_secs();
+                let why = if interrupt::is_set() { "interrupted".into() } else { format!("not ready after {limit} s") };
+                state.ended = Some(why);
+                self.cancel.cancel();
+                continue;
+            }
+            state = self.watch.changed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// How it ended, if it did; with what it said last.
+    pub(super) fn ended(&self) -> Option<String> {
+        let ending = self.watch.state().ended.clone()?;
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        Some(format!("{ending}; {}log: {}", quoted(&said), self.relative_log))
+    }
+
+    /// Stops it. Whether it got ready, and was there until now.
+    pub(super) fn stop(self) -> Case {
+        let state = self.watch.state().clone();
+        let (verdict, elapsed) = match (self.ended(), state.ready) {
+            (Some(why), Some(_)) => (Verdict::Failed(format!("it got ready and then {why}")), self.begin.elapsed()),
+            (Some(why), None) => (Verdict::Failed(why), self.begin.elapsed()),
+            (None, Some((evidence, elapsed))) => (Verdict::Passed(evidence), elapsed),
+            (None, None) => (Verdict::Skipped("it was stopped before it was ready".to_owned()), self.begin.elapsed()),
+        };
+        Case {
+            image: self.image.clone(),
+            again: "--with-services".to_owned(),
+            digest: None,
+            user: "service".to_owned(),
+            name: "ready".to_owned(),
+            verdict,
+            elapsed,
+            log: Some(self.relative_log.clone()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        if let Some(thread) = self.thread.take() {
+            // What it panicked with was printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The last lines of a log on one line, as `said: "…"; `.
+fn quoted(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(QUOTED)..];
+    if last.is_empty() { String::new() } else { format!("it said last: {}; ", last.join(" | ")) }
+}
