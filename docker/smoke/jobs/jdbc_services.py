@@ -103,11 +103,29 @@ POSTGRESQL = "d decimal(38,12), t timestamp(6), s text, j jsonb, b boolean, x by
 MYSQL = "d decimal(38,12), t datetime(6), s text, j json, b bit(1), x varbinary(10), day date, n int"
 
 
+# Where nothing listens, and how each driver says so.
+UNREACHABLE = (
+    ("oracle.jdbc.OracleDriver", "jdbc:oracle:thin:@127.0.0.1:1:d", "ORA-"),
+    ("com.microsoft.sqlserver.jdbc.SQLServerDriver",
+     "jdbc:sqlserver://127.0.0.1:1;databaseName=d;loginTimeout=5", "SQLServerException"),
+    ("com.vertica.jdbc.Driver", "jdbc:vertica://127.0.0.1:1/d", "[Vertica][VJDBC]"),
+)
+
+
+def unreachable(session):
+    """Drivers without a server: each takes its URL and ends in its own connection error."""
+    for driver, url, word in UNREACHABLE:
+        conf = {"url": url, "driver": driver, "user": "u", "password": "p"}
+        fails_with((word,), reader(session, conf, dbtable="t").load)
+    return ", ".join(word for _, _, word in UNREACHABLE)
+
+
 def main():
     session = smoke.local_session()
     smoke.run([
         ("jdbc_services", lambda: database(session, "postgresql", "org.postgresql.Driver", POSTGRESQL, MOMENT)),
         ("jdbc_mysql", lambda: database(session, "mariadb", "com.mysql.cj.jdbc.Driver", MYSQL, MOMENT.replace(microsecond=0))),
+        ("jdbc_unreachable", lambda: unreachable(session)),
     ])
 
 

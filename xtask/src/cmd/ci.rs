@@ -51,6 +51,7 @@ pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static s
             platforms: platforms(),
             with_services: false,
             service: Vec::new(),
+            only: Vec::new(),
             junit: args.junit.clone(),
             json: false,
             jobs: None,

@@ -33,7 +33,8 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let board = Board::new();
     let begin = Instant::now();
     let jobs = args.jobs.unwrap_or_else(schedule::processors);
-    let mut cases = smoke::smoke(&workspace, &catalog, &targets, offer, jobs, &board)?;
+    let runs = smoke::runs(&targets, &args.only)?;
+    let mut cases = smoke::smoke(&workspace, &catalog, &runs, offer, jobs, &board)?;
     cases.extend(skipped);
     if cases.is_empty() {
         bail!("no check is declared for these images; see [[smoke]] in their image.toml");

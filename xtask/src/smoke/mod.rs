@@ -11,7 +11,7 @@ pub(crate) mod services;
 
 use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use blob::Digest;
 use catalog::{Catalog, Image, Platform, Smoke};
 
@@ -43,7 +43,7 @@ pub(crate) struct Target<'a> {
 
 /// One start of a process in an image.
 #[derive(Debug, Clone)]
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     target: &'a Target<'a>,
     user: User,
     what: What,
@@ -102,15 +102,14 @@ pub(crate) struct Case {
 pub(crate) fn smoke(
     workspace: &Workspace,
     catalog: &Catalog,
-    targets: &[Target<'_>],
+    runs: &[Run<'_>],
     offer: Offer,
     jobs: NonZeroUsize,
     board: &Board,
 ) -> Result<Vec<Case>> {
     let cancel = crate::interrupt::flag()?;
     let files = Jobs::stage(workspace)?;
-    let runs: Vec<Run<'_>> = targets.iter().flat_map(runs_of).collect();
-    let services = Services::start(workspace, catalog, offer, &needed(&runs, &files)?, board)?;
+    let services = Services::start(workspace, catalog, offer, &needed(runs, &files)?, board)?;
     // An image's layers are unpacked by the first run that needs them; the others wait for it.
     let needs = vec![Vec::new(); runs.len()];
     let outcomes = schedule::run(&needs, jobs, &cancel, |index| {
@@ -145,6 +144,24 @@ fn needed(runs: &[Run<'_>], files: &Jobs) -> Result<BTreeSet<String>> {
         }
     }
     Ok(needed)
+}
+
+/// What is run for these images; of it only what bears one of the names in `only`, if there are any.
+///
+/// # Errors
+/// Nothing bears one of them.
+pub(crate) fn runs<'a>(targets: &'a [Target<'a>], only: &[String]) -> Result<Vec<Run<'a>>> {
+    let mut runs: Vec<Run<'_>> = targets.iter().flat_map(runs_of).collect();
+    let known: BTreeSet<&str> = runs.iter().map(|run| run.what.name()).collect();
+    if let Some(name) = only.iter().find(|name| !known.contains(name.as_str())) {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        bail!(
+            "`--only {name}` is nothing that these images are checked by
+they are checked by: {known}"
+        );
+    }
+    runs.retain(|run| only.is_empty() || only.iter().any(|name| name == run.what.name()));
+    Ok(runs)
 }
 
 /// Every image is checked as both users. Jobs run as the random user, which is the one with fewer rights; those that

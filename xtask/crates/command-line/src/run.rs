@@ -17,6 +17,9 @@ pub struct SmokeArgs {
     /// Use a server of your own for the jobs that need it, as `s3=http://KEY:SECRET@HOST:PORT/BUCKET`
     #[arg(long, value_name = "NAME=URL")]
     pub service: Vec<String>,
+    /// Only this: a job (`s3a`), `session` (the checks of one Spark session) or `permissions`
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub junit: Option<Utf8PathBuf>,
