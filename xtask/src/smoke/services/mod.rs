@@ -45,18 +45,47 @@ impl Offer {
     /// # Errors
     /// One is none, or names no service.
     pub(crate) fn new(catalog: &Catalog, own: bool, words: &[String]) -> Result<Self> {
-        let known: BTreeSet<&str> = catalog.images().iter().filter_map(|image| image.id.strip_prefix(ID)).collect();
+        Self::of(&catalog.images().iter().filter_map(|image| image.id.strip_prefix(ID)).collect(), own, words)
+    }
+
+    fn of(known: &BTreeSet<&str>, own: bool, words: &[String]) -> Result<Self> {
         let mut given = BTreeMap::new();
         for word in words {
             let pair = word.split_once('=').filter(|(name, url)| known.contains(name) && url.contains("://"));
             let Some((name, url)) = pair else {
-                let known = known.into_iter().collect::<Vec<_>>().join(", ");
+                let known = known.iter().copied().collect::<Vec<_>>().join(", ");
                 bail!("`--service {word}` is not NAME=URL\nservices: {known}; what a URL holds: docker/smoke/README.md")
             };
             given.insert(name.to_owned(), url.to_owned());
         }
         Ok(Self { own, given })
     }
+
+    /// Whose servers a job gets that needs these: `None` if it needs none, or why it cannot have them.
+    fn whose(&self, needed: &[String]) -> Result<Option<Whose>, String> {
+        let (users, own): (Vec<&String>, Vec<&String>) =
+            needed.iter().partition(|name| self.given.contains_key(name.as_str()));
+        match (users.is_empty(), own.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some(Whose::Users)),
+            (true, false) if self.own => Ok(Some(Whose::Own)),
+            (true, false) => Err(format!("it needs {}; add --with-services, or --service NAME=URL", list(&own))),
+            (false, false) => Err(format!(
+                "it needs {} beside {}, which --service names, and no network has both; name all of them",
+                list(&own),
+                list(&users)
+            )),
+        }
+    }
+}
+
+/// Whose servers a job is run against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those of the run.
+    Own,
+    /// Those of the user.
+    Users,
 }
 
 impl Services {
@@ -94,38 +123,23 @@ impl Services {
 
     /// Lets a job reach the services that it needs. What stands in the way of it otherwise.
     pub(super) fn join(&self, needed: &[String], spec: &mut Spec) -> Result<(), Verdict> {
-        let given = |name: &&String| self.offer.given.contains_key(*name);
-        let (users, own): (Vec<&String>, Vec<&String>) = needed.iter().partition(given);
-        match (users.is_empty(), own.is_empty()) {
-            (_, true) if !needed.is_empty() => spec.network = Network::Host,
-            (true, _) => {}
-            (false, _) => {
-                return Err(Verdict::Skipped(format!(
-                    "it needs {} beside {}, which --service names, and one network has not both; name all of them",
-                    list(&own),
-                    list(&users)
-                )));
+        let Some(whose) = self.offer.whose(needed).map_err(Verdict::Skipped)? else { return Ok(()) };
+        for name in needed {
+            let url = match self.servers.get(name) {
+                Some(server) => match server.ended() {
+                    None => &server.url,
+                    Some(why) => return Err(Verdict::Failed(format!("the service {name} is not there: {why}"))),
+                },
+                None => &self.offer.given[name],
+            };
+            spec.env.insert(variable(name), url.clone());
+        }
+        match (whose, &self.network) {
+            (Whose::Own, Some(network)) => {
+                spec.network = network.network();
+                spec.names = self.servers.values().flat_map(|server| server.names.iter().cloned()).collect();
             }
-        }
-        if !own.is_empty() && !self.offer.own {
-            let needs = list(&own);
-            return Err(Verdict::Skipped(format!("it needs {needs}; add --with-services, or --service NAME=URL")));
-        }
-        for name in own {
-            let Some(server) = self.servers.get(name) else { continue };
-            if let Some(why) = server.ended() {
-                return Err(Verdict::Failed(format!("the service {name} is not there: {why}")));
-            }
-            spec.env.insert(variable(name), server.url.clone());
-        }
-        for name in users {
-            spec.env.insert(variable(name), self.offer.given[name].clone());
-        }
-        if let (Some(network), Network::None) = (&self.network, spec.network)
-            && !needed.is_empty()
-        {
-            spec.network = network.network();
-            spec.names = self.servers.values().flat_map(|server| server.names.iter().cloned()).collect();
+            _ => spec.network = Network::Host,
         }
         Ok(())
     }
@@ -155,4 +169,37 @@ fn variable(name: &str) -> String {
 
 fn list(names: &[&String]) -> String {
     names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(own: bool, words: &[&str]) -> Result<Offer> {
+        Offer::of(&["s3", "kafka"].into(), own, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_job_gets_servers_of_one_network_or_the_reason_why_not() {
+        let needs = |offer: &Offer, names: &[&str]| {
+            offer.whose(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        let nothing = offer(false, &[]).unwrap();
+        assert_eq!(needs(&nothing, &[]), Ok(None));
+        assert!(needs(&nothing, &["s3"]).unwrap_err().starts_with("it needs s3; add --with-services"));
+        let own = offer(true, &[]).unwrap();
+        assert_eq!(needs(&own, &["s3", "kafka"]), Ok(Some(Whose::Own)));
+        let both = offer(true, &["s3=http://k:s@host:1/bucket"]).unwrap();
+        assert_eq!(needs(&both, &["s3"]), Ok(Some(Whose::Users)));
+        assert_eq!(needs(&both, &["kafka"]), Ok(Some(Whose::Own)));
+        assert!(needs(&both, &["kafka", "s3"]).unwrap_err().starts_with("it needs kafka beside s3"));
+    }
+
+    #[test]
+    fn a_service_that_is_not_named_with_its_url_is_refused() {
+        for word in ["s3", "s3=host:9000", "mysql=mysql://u:p@host/d"] {
+            let error = offer(true, &[word]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`--service {word}` is not NAME=URL\nservices: kafka, s3")), "{error}");
+        }
+    }
 }

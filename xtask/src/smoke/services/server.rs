@@ -190,3 +190,14 @@ fn quoted(log: &str) -> String {
     let last = &lines[lines.len().saturating_sub(QUOTED)..];
     if last.is_empty() { String::new() } else { format!("it said last: {}; ", last.join(" | ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_quotes_the_last_lines_that_say_something() {
+        assert_eq!(quoted("one\ntwo\n\n  three\nfour\n\n"), "it said last: two | three | four; ");
+        assert_eq!(quoted("\n\n"), "");
+    }
+}
