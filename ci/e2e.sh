@@ -65,6 +65,9 @@ say "cargo xtask audit"
 say "cargo xtask smoke"
 "${clean[@]}" HOME="$work/home" cargo xtask smoke --junit "$work/smoke.xml"
 
+say "jobs against real servers"
+"${clean[@]}" HOME="$work/home" ci/services.sh
+
 say "cargo xtask gc: nothing goes that a build needs"
 "${clean[@]}" HOME="$work/home" cargo xtask gc --yes
 again=$("${clean[@]}" HOME="$work/home" cargo xtask build-layers --offline --json)
