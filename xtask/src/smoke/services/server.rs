@@ -16,7 +16,7 @@ use super::{Case, NAMES, URL, Verdict};
 use crate::{boxed::Boxed, interrupt, report::text::duration, workspace::Workspace};
 
 /// A server that takes longer than this never gets ready.
-const READY_LIMIT: Duration = Duration::from_secs(120);
+const READY_LIMIT: Duration = Duration::from_secs(180);
 /// How often a wait looks whether Ctrl-C was pressed.
 const POLL: Duration = Duration::from_millis(100);
 /// Lines of the log that a message quotes.
