@@ -75,8 +75,11 @@ fn of_images(global: &Global, args: &AuditArgs) -> Result<Report> {
     let step = board.step("audit", "reading layers");
     let judged = images::judge(&workspace, global, &catalog, &layout, &targets, &exceptions)?;
     drop(step);
-    let all = missing == 0 && args.images.is_empty() && args.spark.is_empty();
-    let findings = combine(judged.into_iter().chain(exceptions.unused(all)));
+    // Who looked at a part only does not know what the rest needs an exception for.
+    let main = Selection::default().chosen(&catalog)?;
+    let judged_main = main.iter().all(|image| targets.iter().any(|target| target.image.reference == image.reference));
+    let unused = if judged_main { exceptions.unused(missing == 0) } else { Vec::new() };
+    let findings = combine(judged.into_iter().chain(unused));
     Ok(Report::of_images(&targets, findings))
 }
 

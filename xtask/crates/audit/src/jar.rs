@@ -24,27 +24,33 @@ const SHIM: &[u8] = b"/META-INF/services/com.nvidia.spark.rapids.SparkShimServic
 
 /// Names of classes, each with a number, so that jars can be compared without comparing texts.
 #[derive(Debug, Default)]
-pub struct Names(Mutex<(HashMap<Box<str>, u32>, Vec<Box<str>>)>);
+pub struct Names(Mutex<Numbers>);
+
+#[derive(Debug, Default)]
+struct Numbers {
+    of: HashMap<Box<str>, u32>,
+    names: Vec<Box<str>>,
+}
 
 impl Names {
     /// The name with this number.
     pub fn name(&self, number: u32) -> String {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.1.get(number as usize).map(|name| name.to_string()).unwrap_or_default()
+        names.names.get(number as usize).map(|name| name.to_string()).unwrap_or_default()
     }
 
     /// How many names there are: all numbers are below.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.len()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).names.len()
     }
 
     fn number(&self, names: Vec<(String, u32)>) -> Vec<Class> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (numbers, list) = &mut *known;
+        let Numbers { of, names: list } = &mut *known;
         let number = |(name, crc): (String, u32)| {
             let name = name.into_boxed_str();
             let next = list.len() as u32;
-            let name = *numbers.entry(name.clone()).or_insert_with(|| {
+            let name = *of.entry(name.clone()).or_insert_with(|| {
                 list.push(name);
                 next
             });

@@ -83,7 +83,7 @@ impl Default for Scanner {
         Self {
             patterns: PATTERNS.iter().map(|pattern| memmem::Finder::new(pattern.begin)).collect(),
             pem: memmem::Finder::new(PEM),
-            aws: AWS_SECRETS.iter().map(|name| memmem::Finder::new(name)).collect(),
+            aws: AWS_SECRETS.iter().map(memmem::Finder::new).collect(),
         }
     }
 }
@@ -219,7 +219,7 @@ mod tests {
         let aws = key("AKIA", "Q7ZL2MPX9RT4BVWC");
         assert_eq!(kinds(&format!("a\nkey={aws}\n")), [(2, "AWS access key")]);
         let github = key("ghp_", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8");
-        assert_eq!(kinds(&format!("{github}")), [(1, "GitHub token")]);
+        assert_eq!(kinds(&github), [(1, "GitHub token")]);
         let secret = format!("\n\naws_secret_access_key = {}", key("wJalrXUtnFEMI/K7MDENG/", "bPxRfiCYzzQ8tu2kLmb"));
         assert_eq!(kinds(&secret), [] as [(usize, &str); 0], "39 or 41 characters are none");
         let secret = format!("\n\naws_secret_access_key = {}", key("wJalrXUtnFEMI/K7MDENG/", "bPxRfiCYzzQ8tu2kLm"));
