@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Artifact, Catalog, Coordinate};
 use registries::{Endpoint, ExtraCa, Kind, Proxy, Registries};
 use store::{Auth, Http, HttpOptions, Location, Retry, Route, Store};
@@ -59,6 +60,45 @@ pub(crate) fn open_store() -> Result<Store> {
 /// all checkouts share it; in this checkout where the store cannot be written to.
 pub(crate) fn kept_folder(workspace: &Workspace, store: &Store) -> Utf8PathBuf {
     if store.is_read_only() { workspace.kept() } else { store.root().to_owned() }
+}
+
+/// Bytes of memory, of this machine or of what its control groups leave of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pub(crate) total: u64,
+    /// What a new process could have.
+    pub(crate) available: u64,
+}
+
+/// The memory of this machine or of the container that this runs in; nothing where that cannot be told. Of both versions
+/// of control groups: <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
+pub(crate) fn memory() -> Option<Memory> {
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    memory_of(&fs::read_to_string("/proc/meminfo").ok()?, &group, "/sys/fs/cgroup".into())
+}
+
+/// As [`memory`], from what the kernel says.
+fn memory_of(meminfo: &str, group: &str, mount: &Utf8Path) -> Option<Memory> {
+    let field = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    };
+    let mut memory = Memory { total: field("MemTotal")?, available: field("MemAvailable")? };
+    let number = |path: Utf8PathBuf| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let mut limit = |folder: &Utf8Path, most: &str, used: &str| {
+        if let Some(most) = number(folder.join(most)) {
+            memory.total = memory.total.min(most);
+            // What is used counts files that could be dropped as well: the machine's own answer stands if it is less.
+            memory.available = memory.available.min(most.saturating_sub(number(folder.join(used)).unwrap_or(0)));
+        }
+    };
+    // Each group above this process's own has a limit, too; in a container the top is what the container may have.
+    let own = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    for path in Utf8Path::new(own).ancestors() {
+        limit(&mount.join(path), "memory.max", "memory.current");
+    }
+    limit(&mount.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes");
+    Some(memory)
 }
 
 impl Machine {
@@ -189,4 +229,26 @@ pub(crate) fn at(endpoint: &Endpoint, url: String) -> Location {
         Proxy::Through(url) => Route::Proxy(url.expose().to_owned()),
     };
     location
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_control_group_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Utf8Path::from_path(folder.path()).unwrap();
+        let meminfo = "MemTotal:  8192 kB\nMemFree: 10 kB\nMemAvailable:  6144 kB\n";
+        let machine = Memory { total: 8192 << 10, available: 6144 << 10 };
+        assert_eq!(memory_of(meminfo, "0::/a/b\n", mount), Some(machine));
+        fs::create_dir_all(mount.join("a/b")).unwrap();
+        fs::write(mount.join("a/b/memory.max"), "max\n").unwrap();
+        fs::write(mount.join("a/memory.max"), "4194304\n").unwrap();
+        fs::write(mount.join("a/memory.current"), "1048576\n").unwrap();
+        let group = Memory { total: 4 << 20, available: 3 << 20 };
+        assert_eq!(memory_of(meminfo, "0::/a/b\n", mount), Some(group));
+        assert_eq!(memory_of(meminfo, "1:memory:/a/b\n", mount), Some(machine));
+        assert_eq!(memory_of("", "", mount), None);
+    }
 }

@@ -32,7 +32,18 @@ pub(crate) fn processors() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// What tasks take of something that is scarce, and how much of it there is.
+#[derive(Debug, Default)]
+pub(crate) struct Weights {
+    /// Of each task, by its number; nothing of those that are not named.
+    pub(crate) of: Vec<u64>,
+    /// What all that run at once may take. A task that is heavier runs alone.
+    pub(crate) most: u64,
+}
+
 struct State<T> {
+    taken: u64,
+    running: usize,
     ready: BTreeSet<usize>,
     missing: Vec<usize>,
     outcomes: Vec<Option<Outcome<T>>>,
@@ -47,12 +58,25 @@ pub(crate) fn run<T: Send>(
     cancel: &AtomicBool,
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Vec<Outcome<T>> {
+    run_weighed(needs, jobs, &Weights::default(), cancel, work)
+}
+
+/// As [`run`]; and of the tasks that are ready only what fits beside those that run is started.
+pub(crate) fn run_weighed<T: Send>(
+    needs: &[Vec<usize>],
+    jobs: NonZeroUsize,
+    weights: &Weights,
+    cancel: &AtomicBool,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Vec<Outcome<T>> {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (task, needed) in needs.iter().enumerate() {
         needed.iter().for_each(|&parent| children[parent].push(task));
     }
     let missing: Vec<usize> = needs.iter().map(Vec::len).collect();
     let state = Mutex::new(State {
+        taken: 0,
+        running: 0,
         ready: (0..needs.len()).filter(|&task| missing[task] == 0).collect(),
         missing,
         outcomes: (0..needs.len()).map(|_| None).collect(),
@@ -61,9 +85,11 @@ pub(crate) fn run<T: Send>(
     thread::scope(|scope| {
         for _ in 0..jobs.get().min(needs.len()) {
             scope.spawn(|| {
-                while let Some(task) = next(&state, &changed, cancel) {
+                while let Some(task) = next(&state, &changed, weights, cancel) {
                     let result = work(task);
                     let mut state = lock(&state);
+                    state.running -= 1;
+                    state.taken -= weights.weight(task);
                     match result {
                         Ok(value) => {
                             state.outcomes[task] = Some(Outcome::Done(value));
@@ -88,19 +114,29 @@ pub(crate) fn run<T: Send>(
     state.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect()
 }
 
+impl Weights {
+    fn weight(&self, task: usize) -> u64 {
+        self.of.get(task).copied().unwrap_or(0)
+    }
+}
+
 fn lock<T>(state: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The next task to run; nothing when all is done, or when nothing may start any more.
-fn next<T>(state: &Mutex<State<T>>, changed: &Condvar, cancel: &AtomicBool) -> Option<usize> {
+fn next<T>(state: &Mutex<State<T>>, changed: &Condvar, weights: &Weights, cancel: &AtomicBool) -> Option<usize> {
     let mut state = lock(state);
     loop {
         if cancel.load(Ordering::Relaxed) {
             changed.notify_all();
             return None;
         }
-        if let Some(task) = state.ready.pop_first() {
+        let fits = |task: usize| state.running == 0 || state.taken + weights.weight(task) <= weights.most;
+        if let Some(task) = state.ready.iter().copied().find(|&task| fits(task)) {
+            state.ready.remove(&task);
+            state.running += 1;
+            state.taken += weights.weight(task);
             return Some(task);
         }
         // What is neither done nor ready waits for a task that runs; without one the graph is finished.
@@ -172,6 +208,31 @@ mod tests {
         });
         assert_eq!(letters(&outcomes), "dfsdd");
         assert!(matches!(outcomes[2], Outcome::Skipped { because: 1 }));
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_and_lighter_tasks_pass_it() {
+        let weights = Weights { of: vec![2, 3, 9, 1], most: 3 };
+        let (taken, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let order = Mutex::new(Vec::new());
+        let outcomes = run_weighed(&vec![vec![]; 4], jobs(4), &weights, &AtomicBool::new(false), |task| {
+            order.lock().unwrap().push(task);
+            let weight = weights.of[task] as usize;
+            let now = taken.fetch_add(weight, Ordering::SeqCst) + weight;
+            // The heaviest fits nowhere, and is alone.
+            most.fetch_max(if task == 2 { now - 6 } else { now }, Ordering::SeqCst);
+            if task == 0 {
+                // Until the lightest is there, beside this one.
+                while !order.lock().unwrap().contains(&3) {
+                    thread::yield_now();
+                }
+            }
+            taken.fetch_sub(weight, Ordering::SeqCst);
+            Ok(task)
+        });
+        assert_eq!(letters(&outcomes), "dddd");
+        assert_eq!(most.into_inner(), 3);
+        assert_eq!(order.into_inner().unwrap()[..2], [0, 3]);
     }
 
     #[test]

@@ -4,7 +4,9 @@ A child image runs its parents' checks as well, all in one session, because star
 """
 
 import glob
+import importlib
 import os
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -101,6 +103,27 @@ def image_conf():
     return f"{len(metrics)} Prometheus metrics"
 
 
+def installed():
+    """The packages that this image's layers brought beside Debian's, PySpark's own aside."""
+    from importlib import metadata
+
+    found = metadata.distributions(path=["/usr/local/lib/python3.11/dist-packages"])
+    return sorted(found, key=lambda package: package.metadata["Name"].lower())
+
+
+def imports():
+    """Imports each top-level module of each installed package; how many there are."""
+    modules = set()
+    for package in installed():
+        names = {file.parts[0] for file in package.files or () if file.suffix in (".py", ".so")}
+        names = {name.split(".")[0] for name in names if not name.endswith((".data", ".dist-info", "..", ".libs"))}
+        # Files that no code imports: helpers of an installation, tests, a folder of a package in a namespace.
+        modules |= {name for name in names if name.isidentifier() and not name.startswith("_")}
+    for module in sorted(modules):
+        importlib.import_module(module)
+    return len(modules)
+
+
 def python():
     """The Python packages have the versions expected (EXPECT_PYTHON: `name==version ...`) and do their work."""
     from importlib import metadata
@@ -108,8 +131,12 @@ def python():
     wanted = dict(item.split("==") for item in expected("PYTHON").split())
     for name, version in wanted.items():
         equal(name, version, metadata.version(name))
-    import findspark, grpc, kubernetes, seaborn, yaml, zstandard  # noqa: E401, F401
+    modules = imports()
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    equal("pip check", (0, "No broken requirements found."), (done.returncode, done.stdout.strip()))
     import matplotlib
+    import seaborn
+    import zstandard
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -120,7 +147,7 @@ def python():
         if os.path.getsize(picture.name) < 1000:
             raise AssertionError("matplotlib drew nothing")
     equal("zstandard", b"smoke", zstandard.decompress(zstandard.compress(b"smoke")))
-    return f"{len(wanted)} packages"
+    return f"{len(wanted)} packages as asked for, {modules} modules of {len(installed())} import, pip check"
 
 
 def pandas_udf():
@@ -138,6 +165,26 @@ def pandas_udf():
     session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
     equal("rows in pandas", 1000, len(frame.toPandas()))
     return f"sum {total}"
+
+
+def arrow():
+    """Whole frames through Arrow: mapInPandas, a grouped map, and the pandas API on Spark with its own plans."""
+    import pandas
+    from pyspark import pandas as on_spark
+
+    def double(frames):
+        for frame in frames:
+            yield frame.assign(id=frame.id * 2)
+
+    rows = session.range(100).mapInPandas(double, "id long")
+    equal("sum through mapInPandas", 9900, rows.groupBy().sum("id").first()[0])
+    keyed = session.createDataFrame(pandas.DataFrame({"k": ["a", "b", "a"], "v": [1.5, 2.5, 3.5]}))
+    means = keyed.groupBy("k").applyInPandas(lambda frame: frame[["k"]].head(1).assign(mean=frame.v.mean()),
+                                             "k string, mean double")
+    equal("means of groups", {"a": 2.5, "b": 2.5}, {row.k: row.mean for row in means.collect()})
+    frame = on_spark.DataFrame({"k": ["x", "y", "x"], "v": [1, 2, 3]})
+    equal("sums in the pandas API", {"x": 4, "y": 2}, frame.groupby("k").v.sum().to_dict())
+    return "mapInPandas 9900, applyInPandas, pandas API"
 
 
 REFUSED = ("Connection refused", "UnknownHostException", "Name or service not known", "Network is unreachable",
@@ -267,7 +314,7 @@ def pyiceberg():
 
 
 CHECKS = {check.__name__: check for check in (
-    spark_home, hadoop, aws_sdk, image_conf, python, pandas_udf, s3a, azure, gcs, kafka, jdbc, jdbc_links, iceberg,
+    spark_home, hadoop, aws_sdk, image_conf, python, pandas_udf, arrow, s3a, azure, gcs, kafka, jdbc, jdbc_links, iceberg,
     pyiceberg)}
 
 

@@ -1,4 +1,5 @@
-"""A session with Hive support: its metastore, a table in it, and a UDF of Hive's own that needs Hive's old Jackson."""
+"""A session with Hive support: its metastore, a table in it, a table that Hive's own classes write and read, and a UDF of
+Hive's own that needs Hive's old Jackson."""
 
 import tempfile
 
@@ -10,8 +11,9 @@ def hive():
     from pyspark.sql import SparkSession
 
     folder = tempfile.mkdtemp(prefix="metastore-")
+    builder = SparkSession.builder.master("local[1]").config(map=smoke.events())
     session = (
-        SparkSession.builder.master("local[1]")
+        builder
         .config("spark.sql.catalogImplementation", "hive")
         .config("spark.sql.warehouse.dir", f"{folder}/warehouse")
         .config("spark.hadoop.javax.jdo.option.ConnectionURL", f"jdbc:derby:;databaseName={folder}/db;create=true")
@@ -25,7 +27,13 @@ def hive():
     session.sql("CREATE TEMPORARY FUNCTION hive_json AS 'org.apache.hadoop.hive.ql.udf.UDFJson'")
     value = session.sql("SELECT hive_json(doc, '$.a.b') FROM t").first()[0]
     equal("value", "deep", value)
-    return "metastore, table, UDFJson"
+    # Spark reads Parquet tables by itself; this one goes through Hive's SerDe and formats, and is text between bars.
+    session.sql("CREATE TABLE h (id int, name string) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' STORED AS TEXTFILE")
+    session.sql("INSERT INTO h VALUES (1, 'Ada'), (2, 'Grace')")
+    lines = session.read.text(f"{folder}/warehouse/h").collect()
+    equal("lines of the file", ["1|Ada", "2|Grace"], sorted(line.value for line in lines))
+    equal("rows", [(1, "Ada"), (2, "Grace")], sorted(map(tuple, session.table("h").collect())))
+    return "metastore, table, SerDe table, UDFJson"
 
 
 smoke.run([("hive", hive)])

@@ -69,6 +69,15 @@ def java_class(session, name):
     return jvm.java.lang.Class.forName(name, True, jvm.java.lang.Thread.currentThread().getContextClassLoader())
 
 
+def events():
+    """Settings for an event log that the report draws, if whoever runs the jobs wants one: one plain file."""
+    folder = os.environ.get("SMOKE_EVENTS")
+    if not folder:
+        return {}
+    return {"spark.eventLog.enabled": "true", "spark.eventLog.dir": f"file:{folder}",
+            "spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
+
+
 def local_session(**conf):
     """A classic session with two cores, writing below a temporary folder only."""
     from pyspark.sql import SparkSession
@@ -81,7 +90,7 @@ def local_session(**conf):
         .config("spark.ui.port", "0")
         .config("spark.ui.showConsoleProgress", "false")
     )
-    for key, value in conf.items():
+    for key, value in {**events(), **conf}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 

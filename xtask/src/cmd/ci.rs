@@ -55,6 +55,7 @@ pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static s
             junit: args.junit.clone(),
             json: false,
             jobs: None,
+            rerun_failed: false,
         });
         steps.push(("smoke", smoke));
     }

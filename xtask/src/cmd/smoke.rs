@@ -1,6 +1,10 @@
 //! `smoke`: real Spark jobs in the built images.
 
-use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    time::Instant,
+};
 
 use anyhow::{Context as _, Error, Result, bail};
 use catalog::{Catalog, Image, LockedCatalog, Platform, Selection};
@@ -12,7 +16,12 @@ use crate::{
     platform::{flag, foreign, label, oci},
     report::progress::Board,
     schedule,
-    smoke::{self, Case, Target, report, services::Offer},
+    smoke::{
+        self, Case, Target,
+        record::{self, Last},
+        report,
+        services::Offer,
+    },
     workspace::Workspace,
 };
 
@@ -21,8 +30,18 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let catalog = workspace.catalog()?;
     let offer = Offer::new(&catalog, args.with_services, &args.service)?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
+    let last = args.rerun_failed.then(|| Last::read(&workspace)).transpose()?;
+    let failed = last.as_ref().map(Last::failed);
+    if failed.as_ref().is_some_and(BTreeSet::is_empty) {
+        println!("nothing failed in the last run");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let again = last.as_ref().map(Last::images);
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     for platform in catalog.table.platforms(&args.platforms.platform).map_err(Error::msg)? {
+        let wanted =
+            |image: &&Image| again.as_ref().is_none_or(|again| again.contains(&label(&catalog, platform, image)));
+        let chosen: Vec<&Image> = chosen.iter().copied().filter(wanted).collect();
         let (built, blocked) = by_state(&workspace, &catalog, &chosen, platform)?;
         skipped.extend(blocked);
         match foreign(platform) {
@@ -33,21 +52,29 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let board = Board::new();
     let begin = Instant::now();
     let jobs = args.jobs.unwrap_or_else(schedule::processors);
-    let runs = smoke::runs(&targets, &args.only)?;
+    let mut runs = smoke::runs(&targets, &args.only)?;
+    if let Some(failed) = &failed {
+        runs.retain(|run| failed.contains(&run.title()));
+    }
     let mut cases = smoke::smoke(&workspace, &catalog, &runs, offer, jobs, &board)?;
     cases.extend(skipped);
+    if let Some(last) = last {
+        cases = last.with(cases);
+    }
     if cases.is_empty() {
         bail!("no check is declared for these images; see [[smoke]] in their image.toml");
     }
     if let Some(path) = &args.junit {
         blob::write(path, report::junit(&cases).as_bytes()).with_context(|| format!("writing {path}"))?;
     }
+    let page = record::write(&workspace, &cases, interrupt::is_set())?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report::json(&cases, interrupt::is_set()))?);
     } else {
         report::print(&cases);
     }
     board.say(&report::summary(&cases, begin.elapsed()));
+    board.say(&format!("report: {page}"));
     let [_, failed, _] = report::totals(&cases);
     Ok(match (interrupt::is_set(), failed) {
         (true, _) => ExitCode::from(130),

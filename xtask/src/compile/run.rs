@@ -143,17 +143,7 @@ fn job(session: &Session, work: &Work, pom: &Pom, arguments: Vec<String>, jobs: 
 fn heap(jobs: Option<NonZeroUsize>) -> u64 {
     let further = jobs.map_or(0, |jobs| jobs.get() as u64 - 1);
     let wanted = HEAP + further * HEAP_PER_THREAD;
-    memory().map_or(wanted, |memory| wanted.min(memory / 4 * 3))
-}
-
-/// Memory of this machine or of the container that this runs in, in MiB.
-fn memory() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024;
-    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let limit = limit.and_then(|text| text.trim().parse::<u64>().ok()).map(|bytes| bytes >> 20);
-    Some(limit.map_or(machine, |limit| limit.min(machine)))
+    crate::machine::memory().map_or(wanted, |memory| wanted.min((memory.total >> 20) / 4 * 3))
 }
 
 /// Runs the compile to its end, with a log of all it says and progress of what Maven does.

@@ -7,6 +7,7 @@ use catalog::Platform;
 
 use super::{Finding, Section, State};
 use crate::{
+    machine::Memory,
     report::text::{bytes, count},
     schedule,
     workspace::Workspace,
@@ -40,20 +41,11 @@ fn kernel() -> Finding {
     }
 }
 
-/// What a cgroup leaves of the machine's memory counts: <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
 fn memory() -> Finding {
-    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let field = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
-    };
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let limit = limits.iter().find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
-    let (Some(total), Some(available)) = (field("MemTotal"), field("MemAvailable")) else {
+    let Some(Memory { total, available }) = crate::machine::memory() else {
         return Finding::note("how much memory there is cannot be told");
     };
-    let total = limit.map_or(total, |limit| limit.min(total));
-    let what = format!("{} of memory, {} free", bytes(total), bytes(available.min(total)));
+    let what = format!("{} of memory, {} free", bytes(total), bytes(available));
     if total < COMPILE {
         return Finding::note(format!("{what}: enough for images; a compile of Spark wants {}", bytes(COMPILE)));
     }

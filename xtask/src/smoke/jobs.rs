@@ -1,6 +1,6 @@
 //! The job files, with modes that every user of an image can read, and how each of them wants to be run.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
@@ -10,6 +10,8 @@ use crate::workspace::Workspace;
 
 /// Where the jobs are seen in an image.
 pub(crate) const IN_IMAGE: &str = "/opt/smoke";
+/// Where Spark's event logs are put in an image, for the report.
+pub(crate) const EVENTS: &str = "/opt/smoke-events";
 
 /// Where Spark defaults lie that come after all of an image's own.
 pub(crate) const DEFAULTS: &str = "/opt/spark/image-conf/spark-defaults.d/99-smoke.conf";
@@ -20,7 +22,7 @@ pub(crate) struct Jobs {
 }
 
 /// How a job wants to be run: the words behind `# smoke:` in one of its first lines.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wishes {
     /// As root.
     pub(crate) root: bool,
@@ -30,6 +32,37 @@ pub(crate) struct Wishes {
     pub(crate) conf: Option<Utf8PathBuf>,
     /// With these services at hand.
     pub(crate) services: Vec<String>,
+    /// With empty folders in memory here.
+    pub(crate) tmpfs: Vec<Utf8PathBuf>,
+    /// The checks that it reports; one of its own name, if there are none.
+    pub(crate) checks: Vec<String>,
+    /// Bytes of memory that it needs.
+    pub(crate) memory: u64,
+    /// After this time it is stuck.
+    pub(crate) time: Duration,
+}
+
+impl Default for Wishes {
+    /// One JVM with its Python processes; five minutes on a machine that has other things to do.
+    fn default() -> Self {
+        Self {
+            root: false,
+            writable: false,
+            conf: None,
+            services: Vec::new(),
+            tmpfs: Vec::new(),
+            checks: Vec::new(),
+            memory: 1 << 30,
+            time: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Wishes {
+    /// How the session wants to be run that all checks of an image share.
+    pub(crate) fn session() -> Self {
+        Self { time: Duration::from_secs(600), ..Self::default() }
+    }
 }
 
 impl Jobs {
@@ -76,18 +109,51 @@ impl Jobs {
 fn wishes(words: &str) -> Result<Wishes> {
     let mut wishes = Wishes::default();
     for word in words.split_whitespace() {
-        match word.split_once('=') {
-            None if word == "root" => wishes.root = true,
-            None if word == "writable" => wishes.writable = true,
-            Some(("conf", path)) => wishes.conf = Some(path.into()),
-            Some(("service", name)) => wishes.services.push(name.to_owned()),
-            _ => bail!(
-                "`# smoke:{words}` has the word `{word}`; \
-                 known words are `root`, `writable`, `conf=PATH` and `service=NAME`"
-            ),
+        let value = |key: &str| word.strip_prefix(key)?.strip_prefix('=').filter(|value| !value.is_empty());
+        let known = if word == "root" {
+            wishes.root = true;
+            Some(())
+        } else if word == "writable" {
+            wishes.writable = true;
+            Some(())
+        } else if let Some(path) = value("conf") {
+            wishes.conf = Some(path.into());
+            Some(())
+        } else if let Some(paths) = value("tmpfs") {
+            wishes.tmpfs = paths.split(',').map(Into::into).collect();
+            Some(())
+        } else if let Some(name) = value("service") {
+            wishes.services.push(name.to_owned());
+            Some(())
+        } else if let Some(names) = value("checks") {
+            wishes.checks = names.split(',').map(str::to_owned).collect();
+            Some(())
+        } else if let Some(size) = value("memory") {
+            size_of(size).map(|size| wishes.memory = size)
+        } else if let Some(seconds) = value("seconds") {
+            seconds.parse().ok().map(|seconds| wishes.time = Duration::from_secs(seconds))
+        } else {
+            None
+        };
+        if known.is_none() {
+            bail!(
+                "`# smoke:{words}` has the word `{word}`; known words are `root`, `writable`, `conf=PATH`, `service=NAME`, \
+                 `tmpfs=PATH,...`, `checks=NAME,...`, `memory=2g` (or `1500m`) and `seconds=N`"
+            );
         }
     }
     Ok(wishes)
+}
+
+/// `2g` or `1500m`, in bytes.
+fn size_of(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let shift = match unit {
+        "g" => 30,
+        "m" => 20,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
@@ -122,9 +188,18 @@ mod tests {
             writable: true,
             conf: Some("/opt/spark/conf".into()),
             services: vec!["s3".to_owned(), "kafka".to_owned()],
+            tmpfs: vec!["/a".into(), "/b".into()],
+            checks: vec!["one".to_owned(), "two".to_owned()],
+            memory: 1500 << 20,
+            time: Duration::from_secs(60),
         };
-        assert_eq!(wishes(" root writable conf=/opt/spark/conf service=s3 service=kafka").unwrap(), expected);
+        let words = " root writable conf=/opt/spark/conf service=s3 service=kafka tmpfs=/a,/b checks=one,two memory=1500m seconds=60";
+        assert_eq!(wishes(words).unwrap(), expected);
+        assert_eq!(wishes("memory=2g").unwrap().memory, 2 << 30);
         assert_eq!(wishes("").unwrap(), Wishes::default());
-        assert!(wishes("as root").is_err());
+        for wrong in ["as root", "conf=", "memory=2", "memory=g", "memory=99999999999999g", "seconds=soon"] {
+            let error = wishes(wrong).unwrap_err().to_string();
+            assert!(error.contains("known words are"), "{wrong}: {error}");
+        }
     }
 }

@@ -3,8 +3,11 @@
 //! The jobs lie in `docker/smoke/jobs` and know what they prove; here they are given an image, a user and what the table
 //! promises, and their result lines are read. What a job does not report is a failure.
 
+mod events;
+mod html;
 mod jobs;
 mod permissions;
+pub(crate) mod record;
 pub(crate) mod report;
 mod run;
 pub(crate) mod services;
@@ -16,17 +19,19 @@ use blob::Digest;
 use catalog::{Catalog, Image, Platform, Smoke};
 
 use crate::{
-    platform,
+    machine, platform,
     report::{progress::Board, text::duration},
-    schedule::{self, Outcome},
+    schedule::{self, Outcome, Weights},
     smoke::services::{Offer, Services},
     workspace::Workspace,
 };
 
+use jobs::Wishes;
+
 pub(crate) use jobs::Jobs;
 
-/// A job that runs longer than this is stuck.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
+/// What is said of a start that Ctrl-C kept from happening.
+const INTERRUPTED: &str = "interrupted";
 /// A uid that no image knows, as OpenShift gives them; its group is 0.
 const RANDOM_UID: u32 = 1_000_650_000;
 
@@ -82,6 +87,7 @@ pub(crate) enum Verdict {
 
 /// A check in an image, as a user.
 #[derive(Debug, Clone)]
+#[cfg_attr(test, derive(PartialEq, Eq))]
 pub(crate) struct Case {
     /// What messages call the image.
     pub(crate) image: String,
@@ -90,15 +96,19 @@ pub(crate) struct Case {
     /// The digest of the manifest of what was checked.
     pub(crate) digest: Option<Digest>,
     pub(crate) user: String,
+    /// The start that it came of. Empty, if nothing was started.
+    pub(crate) run: String,
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
+    /// Why it failed before it was run again and passed.
+    pub(crate) earlier: Option<String>,
     pub(crate) elapsed: Duration,
     /// The log, relative to the checkout.
     pub(crate) log: Option<String>,
 }
 
-/// Runs the jobs of these images, `jobs` at once, and returns a case for each check. Jobs that need a service run where it
-/// is offered.
+/// Runs the jobs of these images, `jobs` at once as far as they fit into memory, and returns a case for each check. Jobs that
+/// need a service run where it is offered.
 pub(crate) fn smoke(
     workspace: &Workspace,
     catalog: &Catalog,
@@ -112,7 +122,9 @@ pub(crate) fn smoke(
     let services = Services::start(workspace, catalog, offer, &needed(runs, &files)?, board)?;
     // An image's layers are unpacked by the first run that needs them; the others wait for it.
     let needs = vec![Vec::new(); runs.len()];
-    let outcomes = schedule::run(&needs, jobs, &cancel, |index| {
+    let of = runs.iter().map(|run| run.memory(&files)).collect::<Result<_>>()?;
+    let weights = Weights { of, most: machine::memory().map_or(u64::MAX, |memory| memory.available) };
+    let outcomes = schedule::run_weighed(&needs, jobs, &weights, &cancel, |index| {
         let run = &runs[index];
         let step = board.step(&run.title(), "running");
         let cases = run::run(workspace, catalog, &files, &services, run)?;
@@ -127,7 +139,7 @@ pub(crate) fn smoke(
             Outcome::Done(done) => cases.extend(done),
             Outcome::Failed(error) => cases.push(run.case("start", Verdict::Failed(format!("{error:#}")))),
             Outcome::Skipped { .. } | Outcome::Cancelled => {
-                cases.push(run.case("start", Verdict::Skipped("interrupted".to_owned())));
+                cases.push(run.case("start", Verdict::Skipped(INTERRUPTED.to_owned())));
             }
         }
     }
@@ -197,8 +209,10 @@ impl Case {
             again: String::new(),
             digest: None,
             user: "nobody".to_owned(),
+            run: String::new(),
             name: "built".to_owned(),
             verdict: Verdict::Skipped(reason.to_owned()),
+            earlier: None,
             elapsed: Duration::ZERO,
             log: None,
         }
@@ -215,8 +229,25 @@ impl Verdict {
     }
 }
 
+impl Case {
+    /// Whether Ctrl-C kept it from saying anything.
+    fn is_interrupted(&self) -> bool {
+        matches!(&self.verdict, Verdict::Skipped(why) | Verdict::Failed(why) if why == INTERRUPTED)
+    }
+}
+
 impl Run<'_> {
-    fn title(&self) -> String {
+    /// Bytes of memory that it needs.
+    fn memory(&self, jobs: &Jobs) -> Result<u64> {
+        Ok(match &self.what {
+            What::Permissions => 0,
+            What::Session => Wishes::session().memory,
+            What::Job(job) => jobs.wishes(job.split(' ').next().unwrap_or(job))?.memory,
+        })
+    }
+
+    /// What messages call it, the same in every run.
+    pub(crate) fn title(&self) -> String {
         format!("{} {} {}", self.target.label, self.user.label(), self.what.name())
     }
 
@@ -226,12 +257,19 @@ impl Run<'_> {
             again: self.target.again.clone(),
             digest: None,
             user: self.user.label().to_owned(),
+            run: self.title(),
             name: name.to_owned(),
             verdict,
+            earlier: None,
             elapsed: Duration::ZERO,
             log: None,
         }
     }
+}
+
+/// The name of a file or folder of a start.
+fn file_name(run: &str) -> String {
+    run.replace([' ', ':', '/'], "_")
 }
 
 impl User {

@@ -8,8 +8,11 @@ use std::{
 use blob::Digest;
 use serde_json::json;
 
-use super::{Case, Verdict};
+use super::{Case, Verdict, record::Saved};
 use crate::report::text::{count, duration, table};
+
+/// The version of the JSON report.
+pub(super) const VERSION: u32 = 1;
 
 /// Prints one line for each image and user, then every failure and every skipped check.
 pub(crate) fn print(cases: &[Case]) {
@@ -35,7 +38,11 @@ pub(crate) fn print(cases: &[Case]) {
     for case in cases {
         let place = format!("{}, {}: {}", case.image, case.user, case.name);
         match &case.verdict {
-            Verdict::Passed(_) => {}
+            Verdict::Passed(_) => {
+                if let Some(why) = &case.earlier {
+                    println!("flaky    {place}: passed, but failed before: {why}");
+                }
+            }
             Verdict::Failed(message) => {
                 println!("\nFAILED   {place}: {message}");
                 if let Some(log) = &case.log {
@@ -47,7 +54,19 @@ pub(crate) fn print(cases: &[Case]) {
         }
     }
     let [passed, failed, skipped] = totals(cases);
-    println!("\n{}: {passed} passed, {failed} failed, {skipped} skipped", count(cases.len(), "check"));
+    let flaky = flaky(cases);
+    println!("\n{}: {passed} passed{flaky}, {failed} failed, {skipped} skipped", count(cases.len(), "check"));
+    if failed > 0 {
+        println!("to do again what failed: cargo xtask smoke --rerun-failed");
+    }
+}
+
+/// Of those that passed, how many did so only when they were run again.
+fn flaky(cases: &[Case]) -> String {
+    match cases.iter().filter(|case| case.earlier.is_some()).count() {
+        0 => String::new(),
+        flaky => format!(" ({flaky} of them only when run again)"),
+    }
 }
 
 /// How many passed, failed, were skipped.
@@ -66,22 +85,12 @@ pub(crate) fn totals(cases: &[Case]) -> [usize; 3] {
 /// The cases as a JSON document; `interrupted` says that some are missing. `push --require-smoke` reads it.
 pub(crate) fn json(cases: &[Case], interrupted: bool) -> serde_json::Value {
     let [passed, failed, skipped] = totals(cases);
-    let case = |case: &Case| {
-        let (verdict, text) = match &case.verdict {
-            Verdict::Passed(text) => ("passed", text),
-            Verdict::Failed(text) => ("failed", text),
-            Verdict::Skipped(text) => ("skipped", text),
-        };
-        json!({
-            "image": case.image, "user": case.user, "check": case.name, "verdict": verdict, "text": text,
-            "seconds": case.elapsed.as_secs_f64(), "log": case.log,
-        })
-    };
     let images = digests(cases);
-    let cases: Vec<_> = cases.iter().map(case).collect();
+    let complete = !interrupted && !cases.iter().any(Case::is_interrupted);
+    let cases: Vec<_> = cases.iter().map(Saved::from).collect();
     json!({
-        "version": 1, "complete": !interrupted, "passed": passed, "failed": failed, "skipped": skipped, "images": images,
-        "cases": cases,
+        "version": VERSION, "complete": complete, "passed": passed, "failed": failed, "skipped": skipped,
+        "images": images, "cases": cases,
     })
 }
 
@@ -123,7 +132,11 @@ pub(crate) fn junit(cases: &[Case]) -> String {
             let _ = write!(xml, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{seconds:.3}\"");
             let _ = match &case.verdict {
                 Verdict::Passed(text) => {
-                    writeln!(xml, ">\n      <system-out>{}</system-out>\n    </testcase>", escaped(text))
+                    // As Maven's Surefire says it; those that do not know it see a test that passed.
+                    let earlier = case.earlier.as_ref().map_or_else(String::new, |why| {
+                        format!("\n      <flakyFailure message=\"{}\"/>", escaped(why))
+                    });
+                    writeln!(xml, ">{earlier}\n      <system-out>{}</system-out>\n    </testcase>", escaped(text))
                 }
                 Verdict::Failed(text) => {
                     writeln!(xml, ">\n      <failure message=\"{}\"/>\n    </testcase>", escaped(text))
@@ -138,8 +151,8 @@ pub(crate) fn junit(cases: &[Case]) -> String {
     xml + "</testsuites>\n"
 }
 
-/// Text for XML 1.0: the five characters with a meaning are escaped, those that XML cannot hold are replaced.
-fn escaped(text: &str) -> String {
+/// Text for XML 1.0 and for HTML: the five characters with a meaning are escaped, those that XML cannot hold are replaced.
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -147,7 +160,7 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
+            '\'' => out.push_str("&#39;"),
             c if c < ' ' && !matches!(c, '\t' | '\n' | '\r') => out.push('\u{fffd}'),
             c => out.push(c),
         }
@@ -158,7 +171,7 @@ fn escaped(text: &str) -> String {
 /// A line for the end of a run.
 pub(crate) fn summary(cases: &[Case], elapsed: std::time::Duration) -> String {
     let [passed, failed, skipped] = totals(cases);
-    format!("{passed} passed, {failed} failed, {skipped} skipped in {}", duration(elapsed))
+    format!("{passed} passed{}, {failed} failed, {skipped} skipped in {}", flaky(cases), duration(elapsed))
 }
 
 #[cfg(test)]
@@ -174,8 +187,10 @@ mod tests {
             image,
             digest: Some(Digest::of(b"1")),
             user,
+            run: String::new(),
             name: name.to_owned(),
             verdict,
+            earlier: None,
             elapsed: Duration::from_millis(1500),
             log: None,
         }
@@ -193,14 +208,14 @@ mod tests {
     #[test]
     fn junit_holds_every_verdict_and_no_raw_markup() {
         let cases = [
-            case("a", Verdict::Passed("1 < 2".into())),
+            Case { earlier: Some("a & b".into()), ..case("a", Verdict::Passed("1 < 2".into())) },
             case("b", Verdict::Failed("\"x\" & \u{1b}[31m".into())),
             case("c", Verdict::Skipped("no GPU".into())),
         ];
         let xml = junit(&cases);
         for part in [
             "<testsuite name=\"spark:1\" tests=\"3\" failures=\"1\" skipped=\"1\">",
-            "<system-out>1 &lt; 2</system-out>",
+            "<flakyFailure message=\"a &amp; b\"/>\n      <system-out>1 &lt; 2</system-out>",
             "<failure message=\"&quot;x&quot; &amp; \u{fffd}[31m\"/>",
             "<skipped message=\"no GPU\"/>",
             "time=\"1.500\"",

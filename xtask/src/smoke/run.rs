@@ -1,16 +1,16 @@
 //! Runs one job in one image and reads what it reports.
 
-use std::fs;
+use std::{fs, io, os::unix::fs::PermissionsExt as _};
 
 use anyhow::{Context as _, Result};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use catalog::Catalog;
 use sandbox::{Identity, Mount, Outcome, Output, Spec, Status};
 
 use super::{
-    Case, RANDOM_UID, Run, TIME_LIMIT, User, Verdict, What,
-    jobs::{DEFAULTS, IN_IMAGE, Jobs, Wishes},
-    permissions,
+    Case, INTERRUPTED, RANDOM_UID, Run, User, Verdict, What, file_name,
+    jobs::{DEFAULTS, EVENTS, IN_IMAGE, Jobs, Wishes},
+    permissions, record,
     services::Services,
 };
 use crate::{boxed::Boxed, workspace::Workspace};
@@ -33,7 +33,7 @@ pub(super) fn run(
         What::Session => {
             let mut argv = vec!["python3".to_owned(), format!("{IN_IMAGE}/jobs/checks.py")];
             argv.extend(run.target.smoke.checks.iter().cloned());
-            (argv, Wishes::default(), run.target.smoke.checks.clone())
+            (argv, Wishes::session(), run.target.smoke.checks.clone())
         }
         What::Job(job) => {
             let mut words = job.split_whitespace().map(str::to_owned);
@@ -41,11 +41,16 @@ pub(super) fn run(
             let wishes = jobs.wishes(&file)?;
             let interpreter = file.ends_with(".py").then(|| "python3".to_owned());
             let argv = interpreter.into_iter().chain([format!("{IN_IMAGE}/jobs/{file}")]).chain(words).collect();
-            (argv, wishes, vec![run.what.name().to_owned()])
+            let own = || vec![run.what.name().to_owned()];
+            let checks = if wishes.checks.is_empty() { own() } else { wishes.checks.clone() };
+            (argv, wishes, checks)
         }
     };
     let log = log_path(workspace, run);
-    let mut spec = spec(&boxed, jobs, run, argv, &wishes, who, &log)?;
+    let events = record::events(workspace, &run.title());
+    empty(&events).with_context(|| format!("emptying {events}"))?;
+    let folders = Folders { jobs, events: &events, log: &log };
+    let mut spec = spec(&boxed, &folders, run, argv, &wishes, who)?;
     if let Err(verdict) = services.join(&wishes.services, &mut spec) {
         return Ok(vec![Case { digest: Some(boxed.digest), ..run.case(run.what.name(), verdict) }]);
     }
@@ -53,7 +58,7 @@ pub(super) fn run(
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
-    let cases = read(&stdout, &expected, &ending(&outcome));
+    let cases = read(&stdout, &expected, &ending(&outcome, &wishes));
     let ended = services.ended(&wishes.services).map(|why| format!(" ({why})")).unwrap_or_default();
     let again = if wishes.services.is_empty() { "" } else { " --with-services" };
     let finish = |(name, verdict): (String, Verdict)| Case {
@@ -80,18 +85,32 @@ fn label(run: &Run<'_>, wishes: &Wishes, emulated: bool) -> String {
 }
 
 fn log_path(workspace: &Workspace, run: &Run<'_>) -> Utf8PathBuf {
-    let name = run.title().replace([' ', ':', '/'], "_");
-    workspace.logs().join(format!("smoke-{name}.log"))
+    workspace.logs().join(format!("smoke-{}.log", file_name(&run.title())))
+}
+
+/// Makes a folder in which any user of an image may make files, and nothing of a run before.
+fn empty(folder: &Utf8Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::create_dir_all(folder)?,
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o1777))
+}
+
+/// What of this machine a job sees or writes.
+struct Folders<'a> {
+    jobs: &'a Jobs,
+    events: &'a Utf8Path,
+    log: &'a Utf8Path,
 }
 
 fn spec(
     boxed: &Boxed,
-    jobs: &Jobs,
+    folders: &Folders<'_>,
     run: &Run<'_>,
     argv: Vec<String>,
     wishes: &Wishes,
     who: Identity,
-    log: &Utf8PathBuf,
 ) -> Result<Spec> {
     let mut spec = boxed.spec(boxed.argv(&argv), None)?;
     spec.user = if wishes.root { Identity::of(&boxed.root, "0")? } else { who };
@@ -102,32 +121,37 @@ fn spec(
     if boxed.uid_emulated() {
         spec.env.insert("SMOKE_UID_EMULATED".to_owned(), "1".to_owned());
     }
-    let folder = jobs.path()?;
-    let read_only = |source: Utf8PathBuf, target: Utf8PathBuf| Mount::Bind { source, target, read_only: true };
-    spec.mounts.push(read_only(folder.to_owned(), IN_IMAGE.into()));
+    spec.env.insert("SMOKE_EVENTS".to_owned(), EVENTS.to_owned());
+    let bind =
+        |source: Utf8PathBuf, target: &Utf8Path, read_only| Mount::Bind { source, target: target.into(), read_only };
+    let jobs = folders.jobs.path()?;
+    spec.mounts.push(bind(jobs.to_owned(), IN_IMAGE.into(), true));
+    spec.mounts.push(bind(folders.events.to_owned(), EVENTS.into(), false));
     if !run.target.smoke.defaults.is_empty() {
-        spec.mounts.push(read_only(jobs.defaults(&run.target.smoke.defaults)?, DEFAULTS.into()));
+        spec.mounts.push(bind(folders.jobs.defaults(&run.target.smoke.defaults)?, DEFAULTS.into(), true));
     }
     if let Some(target) = &wishes.conf {
-        spec.mounts.push(read_only(folder.join("conf"), target.clone()));
+        spec.mounts.push(bind(jobs.join("conf"), target, true));
     }
-    spec.mounts.push(Mount::Tmpfs { target: "/tmp".into(), mode: 0o1777, size: None });
+    for target in std::iter::once(&"/tmp".into()).chain(&wishes.tmpfs) {
+        spec.mounts.push(Mount::Tmpfs { target: target.clone(), mode: 0o1777, size: None });
+    }
     spec.read_only_root = !(wishes.root || wishes.writable);
-    spec.timeout = Some(TIME_LIMIT);
+    spec.timeout = Some(wishes.time);
     spec.stdout = Output::Capture;
-    if let Some(folder) = log.parent() {
+    if let Some(folder) = folders.log.parent() {
         fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
     }
-    spec.stderr = Output::File(log.clone());
+    spec.stderr = Output::File(folders.log.to_owned());
     Ok(spec)
 }
 
 /// How a process ended, for a check that it said nothing about.
-fn ending(outcome: &Outcome) -> String {
+fn ending(outcome: &Outcome, wishes: &Wishes) -> String {
     match outcome.status {
         Status::Exited(code) => format!("the job said nothing about it and ended with exit code {code}"),
-        Status::TimedOut => format!("killed after {} s", TIME_LIMIT.as_secs()),
-        Status::Cancelled => "interrupted".to_owned(),
+        Status::TimedOut => format!("killed after {} s, with all that it had started", wishes.time.as_secs()),
+        Status::Cancelled => INTERRUPTED.to_owned(),
     }
 }
 

@@ -101,6 +101,10 @@ case "${1:-}" in
   *)
     settings
     command=("${@:-bash}")
+    # A server of sbin/ in the foreground: its script would not pass signals on.
+    if [[ -n ${SPARK_NO_DAEMONIZE+set} && ${1:-} == *start-*.sh ]]; then
+      command=("$SPARK_HOME/sbin/foreground.sh" "$@")
+    fi
     ;;
 esac
 

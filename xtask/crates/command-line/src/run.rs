@@ -26,9 +26,12 @@ pub struct SmokeArgs {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-    /// Images that are tested side by side
+    /// Jobs that run side by side, at most; only what fits into memory is started
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
+    /// Do again only what failed, or was interrupted, in the last run; what passes now is reported as flaky
+    #[arg(long)]
+    pub rerun_failed: bool,
 }
 
 #[derive(Debug, Args)]

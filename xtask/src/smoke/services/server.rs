@@ -166,8 +166,10 @@ impl Server {
             again: "--with-services".to_owned(),
             digest: None,
             user: "service".to_owned(),
+            run: format!("{} service", self.image),
             name: "ready".to_owned(),
             verdict,
+            earlier: None,
             elapsed,
             log: Some(self.relative_log.clone()),
         }
