@@ -77,7 +77,11 @@ impl Jobs {
         for name in ["jobs", "conf"] {
             let target = jobs.path()?.join(name);
             make_folder(&target).with_context(|| format!("making {target}"))?;
-            copy(&workspace.path("docker/smoke").join(name), &target)?;
+            let source = workspace.path("docker/smoke").join(name);
+            // Not every checkout has a conf/.
+            if source.exists() {
+                copy(&source, &target)?;
+            }
         }
         Ok(jobs)
     }
