@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Jobs against real servers, what the report says when one is broken, and that nothing of them is left after kill -9.
+# Jobs against real servers, and that nothing of these is left after kill -9.
 #
 #   ci/services.sh       with images that are built; the services are built here
 set -euo pipefail
