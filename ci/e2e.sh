@@ -118,5 +118,5 @@ digests() { python3 -c "import json, sys; print(*sorted(str(i['image']) + ' ' + 
 diff <("${other[@]}" list --json | digests) <(cd "$work/clone" && HOME="$work/home" ./target/debug/xtask list --json | digests)
 echo "the digests are the same"
 say "smoke as another user"
-"${other[@]}" smoke runtime --spark 4.1.0
+"${other[@]}" smoke runtime:iceberg --spark 4.1.0
 say "done"
