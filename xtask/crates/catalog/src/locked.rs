@@ -237,6 +237,10 @@ impl LockedCatalog {
     /// Labels that say which plugins of an image, or of one that it is made from, are told to take a shim that is not the one
     /// of this Spark.
     pub fn shim_labels(&self, image: &Image) -> BTreeMap<String, String> {
+        let spark = image.spark.as_ref().and_then(|version| self.catalog.table.sparks.get(version));
+        if spark.is_none_or(|spark| spark.shims.is_empty()) {
+            return BTreeMap::new();
+        }
         shims::labels(&self.catalog, &self.catalog.with_ancestors(&BTreeSet::from([image.reference.clone()])))
     }
 }
