@@ -1,10 +1,10 @@
 //! The checkout, and the Spark tree of `--source-dir` that a run puts in the place of one of its versions.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::OnceLock, thread};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use catalog::{Catalog, Local};
 use checkout::Checkout;
 use spark_source::{Identity, Pom, Tree};
@@ -38,7 +38,9 @@ impl Deref for Workspace {
 pub(crate) struct SourceDir {
     pub(crate) tree: Tree,
     pub(crate) pom: Pom,
-    pub(crate) identity: Identity,
+    /// What is remembered of its files.
+    memo: Utf8PathBuf,
+    identity: OnceLock<Identity>,
 }
 
 impl From<Checkout> for Workspace {
@@ -69,23 +71,43 @@ impl Workspace {
 
     /// Table and image files, checked, with the Spark tree in the place of the version of its line.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
-        self.checkout.catalog_with(|catalog| self.source.as_ref().map(|source| source.local(catalog)).transpose())
+        let Some(source) = &self.source else { return self.checkout.catalog_with(|_| Ok(None)) };
+        // The tree has some 20,000 files to look at: the table is read meanwhile.
+        thread::scope(|scope| {
+            let identity = scope.spawn(|| source.identity());
+            let join = || identity.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            self.checkout.catalog_with(|catalog| source.local(catalog, join).map(Some))
+        })
     }
 }
 
 impl SourceDir {
-    /// Reads the tree; all of it, unless it is as it was the last time.
+    /// Takes the tree, and reads what it says of itself.
     fn look(workspace: &Workspace, folder: &Utf8Path) -> Result<Self> {
         let tree = Tree::open(folder)?;
         let pom = tree.pom()?;
         let name = format!("{}.memo", Digest::of(tree.root().as_str().as_bytes()).hex());
         let memo = kept_folder(workspace, &open_store()?).join("source-dirs").join(name);
-        let identity = tree.identity(&memo).with_context(|| format!("reading the Spark tree {}", tree.root()))?;
-        Ok(Self { tree, pom, identity })
+        Ok(Self { tree, pom, memo, identity: OnceLock::new() })
+    }
+
+    /// The digest of its files; none before the catalog was read.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.identity.get().map(|identity| identity.digest)
+    }
+
+    /// What its files are, as this found them first. Reads them all, unless they are as they were the last time.
+    fn identity(&self) -> Result<Identity> {
+        if let Some(known) = self.identity.get() {
+            return Ok(*known);
+        }
+        let found = self.tree.identity(&self.memo);
+        let found = found.with_context(|| format!("reading the Spark tree {}", self.tree.root()))?;
+        Ok(*self.identity.get_or_init(|| found))
     }
 
     /// How the tree stands in the catalog: in the place of the version of its line.
-    fn local(&self, catalog: &Catalog) -> Result<Local> {
+    fn local(&self, catalog: &Catalog, identity: impl FnOnce() -> Result<Identity>) -> Result<Local> {
         let Pom { version, scala_binary, .. } = &self.pom;
         let sparks = &catalog.table.sparks;
         let Some(spark) = sparks.values().find(|spark| version.starts_with(&format!("{}.", spark.line))) else {
@@ -105,7 +127,7 @@ impl SourceDir {
                 spark.scala
             );
         }
-        let hash = self.identity.digest.hex()[..HASH].to_owned();
+        let hash = identity()?.digest.hex()[..HASH].to_owned();
         let pyspark = self.pom.pyspark.clone();
         Ok(Local { spark: spark.version.clone(), version: version.clone(), pyspark, hash })
     }

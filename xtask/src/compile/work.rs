@@ -110,7 +110,7 @@ impl Work {
         match (wanted.tree, wanted.archive) {
             (Some(source), _) => {
                 let copied = source.tree.copy_to(&self.tree(), cancel, &progress)?;
-                if copied.digest != source.identity.digest {
+                if source.digest().is_some_and(|digest| digest != copied.digest) {
                     bail!("{} was changed after this run had begun\nrun the command again", source.tree.root());
                 }
             }

@@ -24,7 +24,7 @@ use crate::{
     compile::Wanted,
     machine::{Machine, kept_folder},
     platform,
-    workspace::Workspace,
+    workspace::{SourceDir, Workspace},
 };
 
 /// Something that was made once and kept, and is not what it was.
@@ -98,7 +98,7 @@ impl<'a> Stager<'a> {
             locked: self.locked,
             platform: self.platform,
             authorities: &self.machine.extra_ca,
-            tree: self.workspace.source.as_ref().map(|source| source.identity.digest),
+            tree: self.workspace.source.as_ref().and_then(SourceDir::digest),
             formats: Formats::own(),
             memo: None,
         }
