@@ -24,7 +24,9 @@ const ONCE: &str = "FROM base\nRUN --mount=type=cache,target=/c test -e /c/again
 fn child(folder: &Utf8Path, prefix: &[&str], arguments: &[&str]) -> Child {
     // The build folder may be one that only root can enter.
     let program = folder.join("program");
-    fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    // By a process of its own: one that another test forks meanwhile would hold the copy open, and so keep it from being run.
+    let copied = Command::new("cp").args([env::current_exe().unwrap().as_path(), program.as_std_path()]).status();
+    assert!(copied.unwrap().success());
     for path in [&program, folder] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
