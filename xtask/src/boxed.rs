@@ -10,11 +10,12 @@ use anyhow::{Context as _, Result, bail};
 use assemble::{Layout, oci::ImageConfig};
 use blob::Digest;
 use catalog::{Catalog, Image, Platform};
-use sandbox::{Cancel, Identity, Outcome, Root, Sandbox, Spec};
+use sandbox::{Cancel, Engine, Identity, Outcome, Root, Sandbox, Spec};
 
 use store::Store;
 
 use crate::{
+    flags::EngineFlag,
     images::not_built,
     machine::{kept_folder, open_store},
     platform::{foreign, label, oci},
@@ -98,6 +99,15 @@ impl Boxed {
     /// Runs it; Ctrl-C ends it and all that it started.
     pub(crate) fn run(&self, spec: Spec) -> Result<Outcome> {
         until_interrupted(|cancel| self.run_until(spec, cancel))?
+    }
+}
+
+/// The engine that is meant, if it is not the sandbox.
+pub(crate) fn container_engine(flag: EngineFlag) -> Option<Engine> {
+    match flag {
+        EngineFlag::Embedded => None,
+        EngineFlag::Docker => Some(Engine::Docker),
+        EngineFlag::Podman => Some(Engine::Podman),
     }
 }
 

@@ -424,3 +424,65 @@ fn a_destination_that_is_not_there_is_told_with_what_to_install_or_start() {
         assert_ne!(run.code, Some(0), "{args:?}");
     }
 }
+
+#[test]
+fn jobs_run_in_containers_of_what_was_built() {
+    let repository = fetched();
+    repository.replace("docker/runtime/image.toml", "[[stage]]", "[[smoke]]\njobs = [\"x.sh\"]\n[[stage]]");
+    repository.write("docker/smoke/jobs/x.sh", "#!/bin/sh\n");
+    repository.ok(&["build-layers"]);
+    let engine = StandIns::of(&["docker"]);
+    engine.put("instead/docker-image", "cat \"$STAND_IN/id\"");
+    engine.put("instead/docker-ps", "kept names");
+    engine.put("instead/docker-run", "echo 'ok x seen'");
+    let smoke = ["smoke", "runtime", "--engine", "docker"];
+
+    // Something else has the name there.
+    engine.put("id", "sha256:0123");
+    let refused = engine.run(&repository, &smoke);
+    assert_eq!(refused.code, Some(1));
+    refused.says("docker lacks what was built here: runtime:3.5-3.5.7");
+    refused.says("cargo xtask load runtime:3.5-3.5.7 --to docker");
+    let services = engine.run(&repository, &[&smoke[..], &["--with-services"]].concat());
+    assert_eq!(services.code, Some(1));
+    services.says("--service NAME=URL");
+
+    let images = repository.path("target/spark-images/images");
+    let read = |digest: &str| -> serde_json::Value {
+        let blob = images.join("blobs/sha256").join(digest.trim_matches('"').trim_start_matches("sha256:"));
+        serde_json::from_slice(&fs::read(blob).unwrap()).unwrap()
+    };
+    let digests = repository.digests();
+    let (_, digest) = digests.iter().find(|(name, _)| name.contains("runtime")).unwrap();
+    engine.put("id", read(digest)["config"]["digest"].as_str().unwrap());
+    engine.calls();
+    let run = engine.ok(&repository, &smoke);
+    run.says("3 passed, 0 failed, 0 skipped");
+    let calls = engine.calls();
+    let run = calls.iter().find(|call| call.starts_with("docker run ")).unwrap();
+    for word in [
+        "--rm",
+        "--network=none",
+        "--user=1000650000:0",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        "--read-only",
+        "--tmpfs=/tmp:rw,exec,mode=1777",
+        ",target=/opt/smoke,readonly",
+    ] {
+        assert!(run.contains(word), "{word}: {run}");
+    }
+
+    // The container of a run that is gone is removed, that of one that still runs is not, and nothing else.
+    let name = run.split(' ').find(|word| word.starts_with("spark-images-smoke-")).unwrap();
+    let of = |pid: u32| {
+        let words: Vec<&str> = name.split('-').collect();
+        [&words[..4], &[pid.to_string().as_str()], &words[5..]].concat().join("-")
+    };
+    let (dead, alive) = (of(u32::MAX), of(std::process::id()));
+    engine.put("names", &format!("{dead}\n{alive}\nother\n"));
+    engine.ok(&repository, &smoke);
+    let calls = engine.calls();
+    let removed: Vec<&String> = calls.iter().filter(|call| call.starts_with("docker rm ")).collect();
+    assert_eq!(removed, [&format!("docker rm --force --volumes {dead}")]);
+}

@@ -49,6 +49,7 @@ pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static s
         let smoke = Command::Smoke(SmokeArgs {
             select: select(),
             platforms: platforms(),
+            engine: EngineFlag::Embedded,
             with_services: false,
             service: Vec::new(),
             only: Vec::new(),

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Error, Result, bail};
 use catalog::{Catalog, Image, LockedCatalog, Platform, Selection};
 
 use crate::{
-    flags::{Global, SmokeArgs},
+    flags::{EngineFlag, Global, SmokeArgs},
     images::not_built,
     interrupt,
     platform::{flag, foreign, label, oci},
@@ -18,6 +18,7 @@ use crate::{
     schedule,
     smoke::{
         self, Case, Target,
+        place::Place,
         record::{self, Last},
         report,
         services::Offer,
@@ -28,6 +29,12 @@ use crate::{
 pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
+    if args.with_services && args.engine != EngineFlag::Embedded {
+        bail!(
+            "`--with-services` starts servers in the sandbox, and containers of an engine do not reach them\n\
+             name servers of yours: --service NAME=URL"
+        );
+    }
     let offer = Offer::new(&catalog, args.with_services, &args.service)?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
     let last = args.rerun_failed.then(|| Last::read(&workspace)).transpose()?;
@@ -56,7 +63,8 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     if let Some(failed) = &failed {
         runs.retain(|run| failed.contains(&run.title()));
     }
-    let mut cases = smoke::smoke(&workspace, &catalog, &runs, offer, jobs, &board)?;
+    let place = Place::open(&workspace, &catalog, args.engine, &targets)?;
+    let mut cases = smoke::smoke(&workspace, &catalog, &place, &runs, offer, jobs, &board)?;
     cases.extend(skipped);
     if let Some(last) = last {
         cases = last.with(cases);

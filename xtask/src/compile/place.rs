@@ -10,7 +10,7 @@ use sandbox::{Container, Engine, Mount, Network, Outcome, Output};
 
 use super::Wanted;
 use crate::{
-    boxed::{Boxed, until_interrupted},
+    boxed::{Boxed, container_engine, until_interrupted},
     flags::EngineFlag,
     images::not_built,
     platform,
@@ -41,17 +41,9 @@ impl Place {
     /// Unpacks the builder image, or gives it to an engine that does not have it. `root` is the folder of all compiles.
     pub(super) fn open(session: &Session, wanted: &Wanted<'_>, engine: EngineFlag, root: &Utf8Path) -> Result<Self> {
         let platform = session.catalog().table.default_platform();
-        let engine = match engine {
-            EngineFlag::Embedded => {
-                return Ok(Self::Sandbox(Box::new(Boxed::open(
-                    &session.workspace,
-                    session.catalog(),
-                    wanted.builder,
-                    platform,
-                )?)));
-            }
-            EngineFlag::Docker => Engine::Docker,
-            EngineFlag::Podman => Engine::Podman,
+        let Some(engine) = container_engine(engine) else {
+            let boxed = Boxed::open(&session.workspace, session.catalog(), wanted.builder, platform)?;
+            return Ok(Self::Sandbox(Box::new(boxed)));
         };
         engine.probe()?;
         let image = wanted.builder.reference.to_string();

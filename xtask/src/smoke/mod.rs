@@ -7,6 +7,7 @@ mod events;
 mod html;
 mod jobs;
 mod permissions;
+pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod report;
 mod run;
@@ -29,6 +30,7 @@ use crate::{
 use jobs::Wishes;
 
 pub(crate) use jobs::Jobs;
+use place::Place;
 
 /// What is said of a start that Ctrl-C kept from happening.
 const INTERRUPTED: &str = "interrupted";
@@ -112,6 +114,7 @@ pub(crate) struct Case {
 pub(crate) fn smoke(
     workspace: &Workspace,
     catalog: &Catalog,
+    place: &Place,
     runs: &[Run<'_>],
     offer: Offer,
     jobs: NonZeroUsize,
@@ -120,6 +123,7 @@ pub(crate) fn smoke(
     let cancel = crate::interrupt::flag()?;
     let files = Jobs::stage(workspace)?;
     let services = Services::start(workspace, catalog, offer, &needed(runs, &files)?, board)?;
+    let bench = run::Bench { workspace, catalog, place, jobs: &files, services: &services };
     // An image's layers are unpacked by the first run that needs them; the others wait for it.
     let needs = vec![Vec::new(); runs.len()];
     let of = runs.iter().map(|run| run.memory(&files)).collect::<Result<_>>()?;
@@ -127,7 +131,7 @@ pub(crate) fn smoke(
     let outcomes = schedule::run_weighed(&needs, jobs, &weights, &cancel, |index| {
         let run = &runs[index];
         let step = board.step(&run.title(), "running");
-        let cases = run::run(workspace, catalog, &files, &services, run)?;
+        let cases = run::run(&bench, run)?;
         let elapsed = cases.iter().map(|case| case.elapsed).max().unwrap_or_default();
         let failed = cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed(_))).count();
         step.end(&if failed == 0 { format!("ok {:>6}", duration(elapsed)) } else { "FAILED".to_owned() });

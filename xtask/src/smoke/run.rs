@@ -10,19 +10,25 @@ use sandbox::{Identity, Mount, Outcome, Output, Spec, Status};
 use super::{
     Case, INTERRUPTED, RANDOM_UID, Run, User, Verdict, What, file_name,
     jobs::{DEFAULTS, EVENTS, IN_IMAGE, Jobs, Wishes},
-    permissions, record,
+    permissions,
+    place::Place,
+    record,
     services::Services,
 };
 use crate::{boxed::Boxed, workspace::Workspace};
 
+/// What all runs share.
+pub(super) struct Bench<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) catalog: &'a Catalog,
+    pub(super) place: &'a Place,
+    pub(super) jobs: &'a Jobs,
+    pub(super) services: &'a Services,
+}
+
 /// The cases of a run.
-pub(super) fn run(
-    workspace: &Workspace,
-    catalog: &Catalog,
-    jobs: &Jobs,
-    services: &Services,
-    run: &Run<'_>,
-) -> Result<Vec<Case>> {
+pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
+    let Bench { workspace, catalog, place, jobs, services } = *bench;
     let boxed = Boxed::open(workspace, catalog, run.target.image, run.target.platform)?;
     let who = identity(&boxed, run.user)?;
     let (argv, wishes, expected) = match &run.what {
@@ -51,10 +57,13 @@ pub(super) fn run(
     empty(&events).with_context(|| format!("emptying {events}"))?;
     let folders = Folders { jobs, events: &events, log: &log };
     let mut spec = spec(&boxed, &folders, run, argv, &wishes, who)?;
+    if place.uid_emulated(&boxed) {
+        spec.env.insert("SMOKE_UID_EMULATED".to_owned(), "1".to_owned());
+    }
     if let Err(verdict) = services.join(&wishes.services, &mut spec) {
         return Ok(vec![Case { digest: Some(boxed.digest), ..run.case(run.what.name(), verdict) }]);
     }
-    let outcome = boxed.run(spec)?;
+    let outcome = place.run(&boxed, run.target, &run.title(), spec)?;
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
@@ -117,9 +126,6 @@ fn spec(
     spec.env.insert("HOME".to_owned(), spec.user.home.clone());
     for (name, value) in &run.target.smoke.expect {
         spec.env.insert(format!("EXPECT_{name}"), value.clone());
-    }
-    if boxed.uid_emulated() {
-        spec.env.insert("SMOKE_UID_EMULATED".to_owned(), "1".to_owned());
     }
     spec.env.insert("SMOKE_EVENTS".to_owned(), EVENTS.to_owned());
     let bind =

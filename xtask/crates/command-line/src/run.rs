@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use crate::{Platforms, Select};
+use crate::{EngineFlag, Platforms, Select};
 
 #[derive(Debug, Args)]
 pub struct SmokeArgs {
@@ -11,6 +11,9 @@ pub struct SmokeArgs {
     pub select: Select,
     #[command(flatten)]
     pub platforms: Platforms,
+    /// Where the jobs run: in the sandbox of this program, or in containers of an engine that has the images
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "embedded")]
+    pub engine: EngineFlag,
     /// Run the jobs that need a server, too: PostgreSQL, MariaDB, Kafka and S3 are started for them
     #[arg(long)]
     pub with_services: bool,

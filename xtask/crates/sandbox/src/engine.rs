@@ -2,13 +2,17 @@
 //!
 //! The engine's own client is called, with this process's environment: contexts, remote hosts and logins are its matter.
 
-use std::{collections::BTreeMap, env, fmt, time::Instant};
+use std::{
+    collections::BTreeMap,
+    env, fmt,
+    time::{Duration, Instant},
+};
 
 use blob::Digest;
 use camino::Utf8Path;
 
 use crate::{
-    Cancel, Error, Mount, Network, Outcome, Output, Status, Stdin, Unsupported,
+    Cancel, Error, Mount, Network, Outcome, Output, Spec, Status, Stdin, Unsupported,
     process::{self, Streams, Victim},
 };
 
@@ -99,20 +103,60 @@ impl Engine {
     /// The engine's client cannot be started.
     pub fn run(self, container: Container, cancel: &Cancel) -> Result<Outcome, Error> {
         if let Network::Of { .. } = container.network {
-            return Err(Error::Spec(format!("a container of {self} cannot join the network of a process")));
+            return Err(self.cannot_join());
         }
-        let started = Instant::now();
-        let name = container.name.clone();
         let argv = self.vector(&container, self.is_rootless());
         let streams = Streams { stdin: Stdin::Null.into(), stdout: container.stdout, stderr: container.stderr };
-        let ended = process::run(&argv, host(), streams, None, Victim::Program, cancel);
+        self.run_client(&argv, &container.name, streams, None, cancel)
+    }
+
+    /// Runs what the sandbox would run, in a container of an image that this engine has, with the limits that the sandbox
+    /// sets: the user, what may be written, the network; and no capabilities, unless it is root. The container is removed
+    /// in the end, also after the time is up and when `cancel` is used.
+    ///
+    /// # Errors
+    /// The engine's client cannot be started. The network is that of a process.
+    pub fn run_spec(self, image: &str, name: &str, spec: Spec, cancel: &Cancel) -> Result<Outcome, Error> {
+        if let Network::Of { .. } = spec.network {
+            return Err(self.cannot_join());
+        }
+        let argv = self.spec_vector(image, name, &spec);
+        let streams = Streams { stdin: spec.stdin.into(), stdout: spec.stdout, stderr: spec.stderr };
+        self.run_client(&argv, name, streams, spec.timeout, cancel)
+    }
+
+    fn cannot_join(self) -> Error {
+        Error::Spec(format!("a container of {self} cannot join the network of a process"))
+    }
+
+    fn run_client(
+        self,
+        argv: &[String],
+        name: &str,
+        streams: Streams,
+        timeout: Option<Duration>,
+        cancel: &Cancel,
+    ) -> Result<Outcome, Error> {
+        let started = Instant::now();
+        let ended = process::run(argv, host(), streams, timeout, Victim::Program, cancel);
         let ended = ended.map_err(|error| Error::Setup(format!("running {self}: {error}")))?;
-        if ended.status == Status::Cancelled {
+        if matches!(ended.status, Status::Cancelled | Status::TimedOut) {
             // Its client is dead; the container is not.
-            self.remove(&name)?;
+            self.remove(name)?;
         }
         let (status, stdout, stderr) = (ended.status, ended.stdout, ended.stderr);
         Ok(Outcome { status, stdout, stderr, elapsed: started.elapsed(), uid_emulated: false })
+    }
+
+    /// The names of all containers that begin so, running or not.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub fn containers(self, prefix: &str) -> Result<Vec<String>, Error> {
+        let names = self
+            .client(&["ps", "--all", "--format", "{{.Names}}"])
+            .map_err(|cause| Error::Setup(format!("{self} ps: {cause}")))?;
+        Ok(names.lines().filter(|name| name.starts_with(prefix)).map(str::to_owned).collect())
     }
 
     /// Removes a container, with all that runs in it. One that is not there is no error.
@@ -147,20 +191,47 @@ impl Engine {
             true => "--user=0:0".to_owned(),
             false => format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid()),
         });
+        self.sees(&container.mounts, &mut argv);
+        command(&container.image, &container.env, &container.argv, &mut argv);
+        argv
+    }
+
+    fn spec_vector(self, image: &str, name: &str, spec: &Spec) -> Vec<String> {
+        let mut argv: Vec<String> = [self.program(), "run", "--rm", "--name", name].map(String::from).into();
+        argv.push(format!("--network={}", if spec.network == Network::None { "none" } else { "host" }));
+        argv.push(format!("--user={}:{}", spec.user.uid, spec.user.gid));
+        argv.extend(spec.user.groups.iter().map(|group| format!("--group-add={group}")));
+        argv.extend([format!("--hostname={}", spec.hostname), format!("--workdir={}", spec.cwd)]);
+        let names = std::iter::once(&spec.hostname).chain(&spec.names);
+        argv.extend(names.map(|name| format!("--add-host={name}:127.0.0.1")));
+        if spec.user.uid != 0 {
+            argv.extend(["--cap-drop=ALL", "--security-opt=no-new-privileges"].map(String::from));
+        }
+        if spec.read_only_root {
+            argv.push("--read-only".to_owned());
+        }
+        self.sees(&spec.mounts, &mut argv);
+        for mount in &spec.mounts {
+            if let Mount::Tmpfs { target, mode, .. } = mount {
+                // Engines forbid programs there; the sandbox, as Kubernetes, does not.
+                argv.push(format!("--tmpfs={target}:rw,exec,mode={mode:o}"));
+            }
+        }
+        command(image, &spec.env, &spec.argv, &mut argv);
+        argv
+    }
+
+    /// The folders of this machine.
+    fn sees(self, mounts: &[Mount], argv: &mut Vec<String>) {
         if self == Self::Podman {
             argv.push("--security-opt=label=disable".to_owned());
         }
-        for mount in &container.mounts {
+        for mount in mounts {
             if let Mount::Bind { source, target, read_only } = mount {
                 let end = if *read_only { ",readonly" } else { "" };
                 argv.push(format!("--mount=type=bind,source={source},target={target}{end}"));
             }
         }
-        argv.extend(container.env.iter().map(|(name, value)| format!("--env={name}={value}")));
-        let (program, arguments) = container.argv.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
-        argv.extend([format!("--entrypoint={program}"), container.image.clone()]);
-        argv.extend(arguments.iter().cloned());
-        argv
     }
 
     /// What the client prints, or why it failed.
@@ -175,6 +246,14 @@ impl Engine {
             _ => Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()),
         }
     }
+}
+
+/// The image, and what runs in it in place of its own command.
+fn command(image: &str, env: &BTreeMap<String, String>, words: &[String], argv: &mut Vec<String>) {
+    argv.extend(env.iter().map(|(name, value)| format!("--env={name}={value}")));
+    let (program, arguments) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+    argv.extend([format!("--entrypoint={program}"), image.to_owned()]);
+    argv.extend(arguments.iter().cloned());
 }
 
 /// This process's environment.
