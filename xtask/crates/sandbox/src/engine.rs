@@ -214,7 +214,12 @@ impl Engine {
         for mount in &spec.mounts {
             if let Mount::Tmpfs { target, mode, .. } = mount {
                 // Engines forbid programs there; the sandbox, as Kubernetes, does not.
-                argv.push(format!("--tmpfs={target}:rw,exec,mode={mode:o}"));
+                let mut words = format!("--tmpfs={target}:rw,exec,mode={mode:o}");
+                if self == Self::Docker {
+                    // Its runc keeps the mode of a folder of the image; so the folder has to be the user's.
+                    words += &format!(",uid={},gid={}", spec.user.uid, spec.user.gid);
+                }
+                argv.push(words);
             }
         }
         command(image, &spec.env, &spec.argv, &mut argv);
