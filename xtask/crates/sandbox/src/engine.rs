@@ -214,12 +214,13 @@ impl Engine {
         for mount in &spec.mounts {
             if let Mount::Tmpfs { target, mode, .. } = mount {
                 // Engines forbid programs there; the sandbox, as Kubernetes, does not.
-                let mut words = format!("--tmpfs={target}:rw,exec,mode={mode:o}");
-                if self == Self::Docker {
-                    // Its runc keeps the mode of a folder of the image; so the folder has to be the user's.
-                    words += &format!(",uid={},gid={}", spec.user.uid, spec.user.gid);
-                }
-                argv.push(words);
+                // runc may keep the mode of a folder of the image: the folder has to be the user's. Podman would copy
+                // the image's files there.
+                let more = match self {
+                    Self::Docker => format!("uid={},gid={}", spec.user.uid, spec.user.gid),
+                    Self::Podman => "notmpcopyup,U".to_owned(),
+                };
+                argv.push(format!("--tmpfs={target}:rw,exec,mode={mode:o},{more}"));
             }
         }
         command(image, &spec.env, &spec.argv, &mut argv);
