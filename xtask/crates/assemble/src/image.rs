@@ -84,13 +84,7 @@ impl Loaded {
 }
 
 pub(crate) fn load(layout: &Layout, image: &Descriptor) -> Result<Loaded> {
-    let manifest = layout.manifest(image)?;
-    let config = layout.config(&manifest)?;
-    let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
-    if layers != diff_ids {
-        let reason = format!("contradicts its configuration: {layers} layers, {diff_ids} diff_ids");
-        return Err(oci::Error::layout(layout.blob_path(&image.digest), reason).into());
-    }
+    let (manifest, config) = layout.documents(image)?;
     let tree = tree_of(layout, &manifest)?;
     Ok(Loaded { manifest, config, tree })
 }

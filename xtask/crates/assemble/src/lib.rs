@@ -33,4 +33,5 @@ pub use layer::{
     tree::{Body, FileBody, Node, Tree},
 };
 pub use oci::{self, Layout, Platform, layout};
+pub use path::clean;
 pub use source::Source;

@@ -35,8 +35,8 @@ pub(crate) fn relative(path: &str) -> Result<String, String> {
     Ok(parts.join("/"))
 }
 
-/// The same, for where the folder above the root is the root.
-pub(crate) fn clean(path: &str) -> String {
+/// A path as people and archives write it as a path below the root, above which there is the root again.
+pub fn clean(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
         match part {

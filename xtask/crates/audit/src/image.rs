@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use assemble::{Kind, LayerEntry};
+use assemble::{Kind, LayerEntry, clean};
 use blob::Digest;
 use oci::{Descriptor, ImageConfig, Layout, Manifest};
 
@@ -41,13 +41,7 @@ impl Documents {
     /// # Errors
     /// They are missing or damaged, or contradict each other.
     pub fn read(layout: &Layout, image: &Descriptor) -> Result<Self> {
-        let manifest = layout.manifest(image)?;
-        let config = layout.config(&manifest)?;
-        let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
-        if layers != diff_ids {
-            let reason = format!("contradicts its configuration: {layers} layers, {diff_ids} diff_ids");
-            return Err(oci::Error::layout(layout.blob_path(&image.digest), reason).into());
-        }
+        let (manifest, config) = layout.documents(image)?;
         Ok(Self { manifest, config })
     }
 
@@ -215,17 +209,8 @@ impl<'i> Files<'i> {
 
 /// The path that the link at `path` leads to.
 fn resolve(path: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    if !target.starts_with('/') {
-        parts.extend(path.split('/'));
-        parts.pop();
+    match (target.starts_with('/'), path.rsplit_once('/')) {
+        (false, Some((folder, _))) => clean(&format!("{folder}/{target}")),
+        _ => clean(target),
     }
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }

@@ -191,6 +191,21 @@ impl Layout {
         self.document(&manifest.config)
     }
 
+    /// The manifest of an image and its configuration, which name as many layers.
+    ///
+    /// # Errors
+    /// As [`Layout::manifest`] and [`Layout::config`]; or they contradict each other.
+    pub fn documents(&self, image: &Descriptor) -> Result<(Manifest, ImageConfig)> {
+        let manifest = self.manifest(image)?;
+        let config = self.config(&manifest)?;
+        let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
+        if layers != diff_ids {
+            let reason = format!("contradicts its configuration: {layers} layers, {diff_ids} diff_ids");
+            return Err(Error::layout(self.blob_path(&image.digest), reason));
+        }
+        Ok((manifest, config))
+    }
+
     /// Stores a JSON document.
     ///
     /// # Errors
