@@ -113,7 +113,7 @@ cp target/debug/xtask "$work/elsewhere/"
 other=(setpriv --reuid=65534 --regid=65534 --clear-groups env -u CI PATH="$work/bin" HOME="$work/elsewhere" \
   SPARK_IMAGES_CACHE="$work/elsewhere/cache" ../xtask)
 cd "$work/elsewhere/clone"
-"${other[@]}" build-layers --offline
+"${other[@]}" build-layers --offline --with services
 digests() { python3 -c "import json, sys; print(*sorted(str(i['image']) + ' ' + str(i['digest']) for i in json.load(sys.stdin)), sep='\n')"; }
 diff <("${other[@]}" list --json | digests) <(cd "$work/clone" && HOME="$work/home" ./target/debug/xtask list --json | digests)
 echo "the digests are the same"

@@ -80,7 +80,7 @@ pub struct Select {
     /// Only this Spark version or line (`3.5.7`, `3.5`)
     #[arg(long, value_name = "VERSION")]
     pub spark: Vec<String>,
-    /// Switch a group on: `gpu`
+    /// Switch a group of images on: `gpu`, `services`
     #[arg(long, value_name = "GROUP")]
     pub with: Vec<String>,
 }
