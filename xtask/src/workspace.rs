@@ -1,11 +1,11 @@
 //! The checkout, and the Spark tree of `--source-dir` that a run puts in the place of one of its versions.
 
-use std::{ops::Deref, sync::OnceLock, thread};
+use std::{ops::Deref, panic, sync::OnceLock, thread};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Catalog, Local};
+use catalog::{Catalog, Local, Table};
 use checkout::Checkout;
 use spark_source::{Identity, Pom, Tree};
 
@@ -37,7 +37,6 @@ impl Deref for Workspace {
 #[derive(Debug)]
 pub(crate) struct SourceDir {
     pub(crate) tree: Tree,
-    pub(crate) pom: Pom,
     /// What is remembered of its files.
     memo: Utf8PathBuf,
     identity: OnceLock<Identity>,
@@ -72,11 +71,11 @@ impl Workspace {
     /// Table and image files, checked, with the Spark tree in the place of the version of its line.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         let Some(source) = &self.source else { return self.checkout.catalog_with(|_| Ok(None)) };
-        // The tree has some 20,000 files to look at: the table is read meanwhile.
+        // The tree has some 20,000 files to look at: the rest is read meanwhile.
         thread::scope(|scope| {
             let identity = scope.spawn(|| source.identity());
-            let join = || identity.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            self.checkout.catalog_with(|catalog| source.local(catalog, join).map(Some))
+            let join = || identity.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            self.checkout.catalog_with(|table| source.local(table, join).map(Some))
         })
     }
 }
@@ -85,10 +84,9 @@ impl SourceDir {
     /// Takes the tree, and reads what it says of itself.
     fn look(workspace: &Workspace, folder: &Utf8Path) -> Result<Self> {
         let tree = Tree::open(folder)?;
-        let pom = tree.pom()?;
         let name = format!("{}.memo", Digest::of(tree.root().as_str().as_bytes()).hex());
         let memo = kept_folder(workspace, &open_store()?).join("source-dirs").join(name);
-        Ok(Self { tree, pom, memo, identity: OnceLock::new() })
+        Ok(Self { tree, memo, identity: OnceLock::new() })
     }
 
     /// The digest of its files; none before the catalog was read.
@@ -96,7 +94,7 @@ impl SourceDir {
         self.identity.get().map(|identity| identity.digest)
     }
 
-    /// What its files are, as this found them first. Reads them all, unless they are as they were the last time.
+    /// What its files are, as this run found them. All were read, unless they are as they were the last time.
     fn identity(&self) -> Result<Identity> {
         if let Some(known) = self.identity.get() {
             return Ok(*known);
@@ -107,9 +105,9 @@ impl SourceDir {
     }
 
     /// How the tree stands in the catalog: in the place of the version of its line.
-    fn local(&self, catalog: &Catalog, identity: impl FnOnce() -> Result<Identity>) -> Result<Local> {
-        let Pom { version, scala_binary, .. } = &self.pom;
-        let sparks = &catalog.table.sparks;
+    fn local(&self, table: &Table, identity: impl FnOnce() -> Result<Identity>) -> Result<Local> {
+        let Pom { version, scala_binary, pyspark, .. } = self.tree.pom();
+        let sparks = &table.sparks;
         let Some(spark) = sparks.values().find(|spark| version.starts_with(&format!("{}.", spark.line))) else {
             let lines = sparks.values().map(|spark| spark.line.as_str()).collect::<Vec<_>>().join(", ");
             bail!(
@@ -128,7 +126,6 @@ impl SourceDir {
             );
         }
         let hash = identity()?.digest.hex()[..HASH].to_owned();
-        let pyspark = self.pom.pyspark.clone();
-        Ok(Local { spark: spark.version.clone(), version: version.clone(), pyspark, hash })
+        Ok(Local { spark: spark.version.clone(), version: version.clone(), pyspark: pyspark.clone(), hash })
     }
 }

@@ -76,11 +76,12 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
     Place::remove_leftover(&root)?;
     let begin = Instant::now();
     let work = Work::prepare(session, wanted, &root)?;
-    let pom = Tree::open(&work.tree())?.pom()?;
+    let tree = Tree::open(&work.tree())?;
+    let pom = tree.pom();
     if pom.version != wanted.version {
         bail!("the source is not what the table says: expected Spark {}, found {}", wanted.version, pom.version);
     }
-    check_versions(session, wanted, &pom)?;
+    check_versions(session, wanted, pom)?;
     let script = work.tree().join("dev/make-distribution.sh");
     let mode = fs::metadata(&script).with_context(|| format!("reading {script}"))?.permissions().mode();
     if mode & 0o100 == 0 {
@@ -92,11 +93,11 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
     let place = Place::open(session, wanted, args.compile_in, &root)?;
     let arguments = wanted.arguments.clone();
     announce(session, wanted, &arguments, jobs);
-    let job = job(session, &work, &pom, arguments, jobs);
+    let job = job(session, &work, pom, arguments, jobs);
     let times = root.join(format!("times-{}.json", wanted.spark.line));
     run(session, wanted, &place, job, &times)?;
     let seconds = begin.elapsed().as_secs();
-    keep::keep(session, wanted, &place, &work, &pom, seconds)?;
+    keep::keep(session, wanted, &place, &work, pom, seconds)?;
     work.remove()?;
     session.board.say(&format!("compiled  Spark {} in {}", wanted.version, duration(begin.elapsed())));
     Ok(())

@@ -50,18 +50,28 @@ impl Catalog {
     /// # Errors
     /// All that is wrong with any of them, each with its place and what to do about it.
     pub fn read(table: &Source, image_files: &[Source]) -> Result<Self, Problems> {
-        Self::read_with(table, image_files, None)
+        Self::read_with(table, image_files, |_| Ok(None))
     }
 
-    /// Reads the table and the image files, with a tree in the place of one version's archive.
+    /// Reads the table and the image files. `local` sees a table with nothing wrong, and may name a tree that takes the
+    /// place of one version's archive.
     ///
     /// # Errors
-    /// As [`Catalog::read`].
-    pub fn read_with(table: &Source, image_files: &[Source], local: Option<Local>) -> Result<Self, Problems> {
+    /// As [`Catalog::read`], and what `local` reports.
+    pub fn read_with<E: From<Problems>>(
+        table: &Source,
+        image_files: &[Source],
+        local: impl FnOnce(&Table) -> Result<Option<Local>, E>,
+    ) -> Result<Self, E> {
         let sink: Sink = RefCell::default();
         let files: Vec<ImageFile> = image_files.iter().filter_map(|source| ImageFile::read(source, &sink)).collect();
         let source = table;
-        let catalog = Table::read(table, &sink).map(|table| {
+        let table = Table::read(table, &sink);
+        let local = match &table {
+            Some(table) if sink.borrow().is_empty() => local(table)?,
+            _ => None,
+        };
+        let catalog = table.map(|table| {
             let mut builder = Builder {
                 table: &table,
                 local: local.as_ref(),
@@ -77,7 +87,7 @@ impl Catalog {
             table.legacy.check(&source.path, &images, &sink);
             (images, pins, table)
         });
-        let sources: Vec<Source> = [table].into_iter().chain(image_files).cloned().collect();
+        let sources: Vec<Source> = [source].into_iter().chain(image_files).cloned().collect();
         let catalog = catalog.map(|(images, pins, table)| {
             let pins = pins.in_sources(&sources);
             Catalog { table, local, images, pins }

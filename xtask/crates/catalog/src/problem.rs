@@ -113,6 +113,10 @@ impl Collector {
         self.problems.last_mut().expect("one was just pushed")
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// The problems found, or nothing if there were none.
     pub(crate) fn finish(mut self, sources: &[Source]) -> Result<(), Problems> {
         if self.problems.is_empty() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use blob::Digest;
 use catalog::{
     Artifact, Catalog, Content, Decision, Image, ImageRef, Inputs, Local, Lock, LockError, LockedCatalog, LockedShims,
-    Origin, Origins, Plan, Platform, Reason, Record, Request, Requests, SelectError, Selection, Source, Stale, Unfit,
-    Unresolved,
+    Origin, Origins, Plan, Platform, Problems, Reason, Record, Request, Requests, SelectError, Selection, Source,
+    Stale, Unfit, Unresolved,
 };
 
 const TABLE: &str = include_str!("table.toml");
@@ -256,7 +256,9 @@ fn a_tree_of_the_users_own_takes_the_place_of_a_version_and_moves_no_tag_of_the_
         pyspark: "3.5.8.dev0".into(),
         hash: "abc".into(),
     };
-    let catalog = Catalog::read_with(&source("docker/versions.toml".into(), TABLE), &images, Some(local)).unwrap();
+    let catalog =
+        Catalog::read_with(&source("docker/versions.toml".into(), TABLE), &images, |_| Ok::<_, Problems>(Some(local)))
+            .unwrap();
     let names = |selection: &Selection| -> Vec<String> {
         selection.chosen(&catalog).unwrap().iter().map(|image| image.reference.to_string()).collect()
     };

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use catalog::{Catalog, Local, Lock, Source};
+use catalog::{Catalog, Local, Lock, Source, Table};
 use oci::Layout;
 
 /// A checkout.
@@ -167,19 +167,13 @@ impl Checkout {
         Ok(paths.into_iter().collect())
     }
 
-    /// Table and image files, checked. `local` sees them, and may name a Spark tree of the user's that takes the place of
-    /// one of their versions.
+    /// Table and image files, checked. `local` sees the table, and may name a Spark tree of the user's that takes the place
+    /// of one of its versions.
     ///
     /// # Errors
     /// A file that cannot be read; all that is wrong with them; what `local` reports.
-    pub fn catalog_with(&self, local: impl FnOnce(&Catalog) -> Result<Option<Local>>) -> Result<Catalog> {
-        let table = self.read("docker/versions.toml")?;
-        let files = self.image_files()?;
-        let catalog = Catalog::read(&table, &files)?;
-        match local(&catalog)? {
-            None => Ok(catalog),
-            Some(local) => Ok(Catalog::read_with(&table, &files, Some(local))?),
-        }
+    pub fn catalog_with(&self, local: impl FnOnce(&Table) -> Result<Option<Local>>) -> Result<Catalog> {
+        Catalog::read_with(&self.read("docker/versions.toml")?, &self.image_files()?, local)
     }
 
     /// The lock, empty if there is none.

@@ -30,6 +30,10 @@ mod format;
 /// up to two seconds, which FAT and some network file systems have.
 const SETTLED: i64 = 2_000_000_000;
 
+/// Up to so many files of a folder are looked up from the root of the tree; opening the folder costs as much as some ten
+/// of them.
+const FEW: usize = 16;
+
 /// A path and what stood there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
@@ -128,7 +132,7 @@ fn is_settled(begun: i64, was: &Stat, is: Stat) -> bool {
 
 impl View<'_> {
     /// Whether all of it is still right. This is the way of every build with nothing to do. The time goes into the
-    /// kernel's looking up of paths: hence each file is looked up in its opened folder, and on several processors.
+    /// kernel's looking up of paths: hence files are looked up in their opened folder, and on several processors.
     fn holds(&self, root: &Utf8Path) -> bool {
         let Ok(root) =
             rustix::fs::open(root.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -156,21 +160,29 @@ impl View<'_> {
     }
 
     fn folder_holds(&self, root: BorrowedFd<'_>, folder: &Folder<'_>) -> bool {
+        if folder.files().nth(FEW).is_none() {
+            let mut path = Vec::new();
+            return self.is_settled(&folder.stat, root, folder.path)
+                && folder.files().all(|(name, was, _)| {
+                    path.clear();
+                    path.extend_from_slice(folder.path.to_bytes());
+                    path.push(b'/');
+                    path.extend_from_slice(name.to_bytes());
+                    self.is_settled(&was, root, &*path)
+                });
+        }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let holds = || {
-            let opened = rustix::fs::openat(root, folder.path, flags, Mode::empty())?;
-            if !is_settled(self.begun, &folder.stat, Stat::of_raw(&rustix::fs::fstat(&opened)?)) {
-                return Ok(false);
-            }
-            for (name, was, _) in folder.files() {
-                let is = rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                if !is_settled(self.begun, &was, Stat::of_raw(&is)) {
-                    return Ok(false);
-                }
-            }
-            Ok::<_, rustix::io::Errno>(true)
-        };
-        holds().unwrap_or(false)
+        rustix::fs::openat(root, folder.path, flags, Mode::empty()).is_ok_and(|opened| {
+            let opened = opened.as_fd();
+            self.is_settled(&folder.stat, opened, c"")
+                && folder.files().all(|(name, was, _)| self.is_settled(&was, opened, name))
+        })
+    }
+
+    /// Whether what was at `path` below `folder` is still there; the empty path is the folder itself.
+    fn is_settled(&self, was: &Stat, folder: BorrowedFd<'_>, path: impl rustix::path::Arg) -> bool {
+        rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)
+            .is_ok_and(|is| is_settled(self.begun, was, Stat::of_raw(&is)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use roxmltree::{Document, Node};
 
 use crate::Error;
@@ -36,15 +36,21 @@ pub struct Pom {
 }
 
 impl Pom {
-    pub(crate) fn read(root: &Utf8Path) -> Result<Self, Error> {
-        let (path, text) = text(root)?;
-        let document = parse(&path, &text)?;
+    /// None for the pom.xml of another project than Spark's parent.
+    pub(crate) fn read(root: &Utf8Path) -> Result<Option<Self>, Error> {
+        let path = root.join("pom.xml");
+        let text = fs::read_to_string(&path).map_err(Error::io("reading", &path))?;
+        let document = Document::parse(&text).map_err(|error| Error::Xml { path: path.clone(), error })?;
         let project = document.root_element();
+        let is_parent = |artifact| content(artifact).starts_with("spark-parent_");
+        if !named_child(project, "artifactId").is_some_and(is_parent) {
+            return Ok(None);
+        }
         let reader = Reader { path: &path, document: &document };
         let properties = reader.child(project, "properties")?;
         let property = |name| reader.literal(reader.child(properties, name)?);
         let elements = properties.children().filter(Node::is_element);
-        Ok(Self {
+        Ok(Some(Self {
             version: reader.literal(reader.child(project, "version")?)?,
             scala_binary: property("scala.binary.version")?,
             scala: property("scala.version")?,
@@ -56,26 +62,8 @@ impl Pom {
             pyspark: pyspark(&root.join("python/pyspark/version.py"))?,
             py4j: py4j(&root.join("python/lib"))?,
             properties: elements.map(|it| (it.tag_name().name().to_owned(), content(it).to_owned())).collect(),
-        })
+        }))
     }
-}
-
-/// Whether the tree's pom.xml is that of Spark's parent project.
-pub(crate) fn is_parent(root: &Utf8Path) -> Result<bool, Error> {
-    let (path, text) = text(root)?;
-    let document = parse(&path, &text)?;
-    let artifact = named_child(document.root_element(), "artifactId");
-    Ok(artifact.is_some_and(|it| content(it).starts_with("spark-parent_")))
-}
-
-fn text(root: &Utf8Path) -> Result<(Utf8PathBuf, String), Error> {
-    let path = root.join("pom.xml");
-    let text = fs::read_to_string(&path).map_err(Error::io("reading", &path))?;
-    Ok((path, text))
-}
-
-fn parse<'a>(path: &Utf8Path, text: &'a str) -> Result<Document<'a>, Error> {
-    Document::parse(text).map_err(|error| Error::Xml { path: path.to_owned(), error })
 }
 
 fn named_child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {

@@ -4,29 +4,31 @@ use std::{sync::atomic::AtomicBool, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::{Error, Identity, Pom, copy, memo, pom};
+use crate::{Error, Identity, Pom, copy, memo};
 
 /// A folder with the sources of Apache Spark. It may be the user's own: nothing is ever written into it.
 #[derive(Debug, Clone)]
 pub struct Tree {
     root: Utf8PathBuf,
+    pom: Pom,
 }
 
 impl Tree {
     /// Takes a folder that is a Spark source tree.
     ///
     /// # Errors
-    /// It cannot be read, or is something else: the error says what, if that can be told.
+    /// It cannot be read, or is something else: the error says what, if that can be told. Its pom.xml lacks something; file
+    /// and line are named.
     pub fn open(root: &Utf8Path) -> Result<Self, Error> {
         let root = root.canonicalize_utf8().map_err(Error::io("reading", root))?;
         if !is_tree(&root) {
             let found = what_else(&root)?;
             return Err(Error::NotSpark { root, found });
         }
-        if !pom::is_parent(&root)? {
-            return Err(Error::NotSpark { root, found: "a pom.xml that is not that of spark-parent".into() });
+        match Pom::read(&root)? {
+            Some(pom) => Ok(Self { root, pom }),
+            None => Err(Error::NotSpark { root, found: "a pom.xml that is not that of spark-parent".into() }),
         }
-        Ok(Self { root })
     }
 
     /// The folder, as an absolute path without links.
@@ -35,11 +37,8 @@ impl Tree {
     }
 
     /// What the tree says of itself.
-    ///
-    /// # Errors
-    /// pom.xml lacks something or cannot be read; file and line are named.
-    pub fn pom(&self) -> Result<Pom, Error> {
-        Pom::read(&self.root)
+    pub fn pom(&self) -> &Pom {
+        &self.pom
     }
 
     /// The identity of what counts of the tree. `memo` is a file of the caller's in which this remembers sizes, times

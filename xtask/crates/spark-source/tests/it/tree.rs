@@ -12,7 +12,8 @@ fn refusal(sample: &Sample, path: &str) -> String {
 
 #[test]
 fn the_versions_are_those_of_the_project_itself() {
-    let pom = Sample::new().tree().pom().unwrap();
+    let tree = Sample::new().tree();
+    let pom = tree.pom();
     assert_eq!((pom.version.as_str(), pom.scala_binary.as_str(), pom.scala.as_str()), ("3.5.7", "2.12", "2.12.18"));
     assert_eq!((pom.hadoop.as_str(), pom.maven.as_str(), pom.java.as_str()), ("3.3.4", "3.9.6", "1.8"));
     let rest = (pom.kafka.as_str(), pom.commons_pool2.as_str(), pom.py4j.as_str());
@@ -26,7 +27,7 @@ fn an_error_in_the_pom_names_file_and_line() {
     let sample = Sample::new();
     let error = |text: String| {
         sample.write("pom.xml", &text);
-        let error = sample.tree().pom().unwrap_err().to_string();
+        let error = refusal(&sample, "");
         error.strip_prefix(sample.root.as_str()).unwrap().to_owned()
     };
     let without = POM.replace("    <kafka.version>3.4.1</kafka.version>\n", "");
@@ -42,11 +43,11 @@ fn an_error_in_the_pom_names_file_and_line() {
 fn there_is_one_py4j() {
     let sample = Sample::new();
     sample.write("python/lib/py4j-0.10.9.9-src.zip", "PK");
-    let error = sample.tree().pom().unwrap_err().to_string();
+    let error = refusal(&sample, "");
     assert!(error.ends_with("/python/lib, found those of 0.10.9.7, 0.10.9.9"), "{error}");
     sample.remove("python/lib/py4j-0.10.9.9-src.zip");
     sample.remove("python/lib/py4j-0.10.9.7-src.zip");
-    let error = sample.tree().pom().unwrap_err().to_string();
+    let error = refusal(&sample, "");
     assert!(error.ends_with("/python/lib, found none"), "{error}");
 }
 
