@@ -12,8 +12,13 @@ pub(crate) mod record;
 pub(crate) mod report;
 mod run;
 pub(crate) mod services;
+mod twins;
 
-use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use blob::Digest;
@@ -31,6 +36,7 @@ use jobs::Wishes;
 
 pub(crate) use jobs::Jobs;
 use place::Place;
+use twins::Twins;
 
 /// What is said of a start that Ctrl-C kept from happening.
 const INTERRUPTED: &str = "interrupted";
@@ -110,7 +116,7 @@ pub(crate) struct Case {
 }
 
 /// Runs the jobs of these images, `jobs` at once as far as they fit into memory, and returns a case for each check. Jobs that
-/// need a service run where it is offered.
+/// need a service run where it is offered. What would show the same in two images runs in the first one.
 pub(crate) fn smoke(
     workspace: &Workspace,
     catalog: &Catalog,
@@ -124,12 +130,14 @@ pub(crate) fn smoke(
     let files = Jobs::stage(workspace)?;
     let services = Services::start(workspace, catalog, offer, &needed(runs, &files)?, board)?;
     let bench = run::Bench { workspace, catalog, place, jobs: &files, services: &services };
+    let twins = Twins::find(workspace, catalog, runs)?;
+    let firsts: Vec<usize> = (0..runs.len()).filter(|index| twins.first[*index] == *index).collect();
     // An image's layers are unpacked by the first run that needs them; the others wait for it.
-    let needs = vec![Vec::new(); runs.len()];
-    let of = runs.iter().map(|run| run.memory(&files)).collect::<Result<_>>()?;
+    let needs = vec![Vec::new(); firsts.len()];
+    let of = firsts.iter().map(|index| runs[*index].memory(&files)).collect::<Result<_>>()?;
     let weights = Weights { of, most: machine::memory().map_or(u64::MAX, |memory| memory.available) };
-    let outcomes = schedule::run_weighed(&needs, jobs, &weights, &cancel, |index| {
-        let run = &runs[index];
+    let outcomes = schedule::run_weighed(&needs, jobs, &weights, &cancel, |at| {
+        let run = &runs[firsts[at]];
         let step = board.step(&run.title(), "running");
         let cases = run::run(&bench, run)?;
         let elapsed = cases.iter().map(|case| case.elapsed).max().unwrap_or_default();
@@ -137,16 +145,18 @@ pub(crate) fn smoke(
         step.end(&if failed == 0 { format!("ok {:>6}", duration(elapsed)) } else { "FAILED".to_owned() });
         Ok(cases)
     });
-    let mut cases = Vec::new();
-    for (run, outcome) in runs.iter().zip(outcomes) {
-        match outcome {
-            Outcome::Done(done) => cases.extend(done),
-            Outcome::Failed(error) => cases.push(run.case("start", Verdict::Failed(format!("{error:#}")))),
-            Outcome::Skipped { .. } | Outcome::Cancelled => {
-                cases.push(run.case("start", Verdict::Skipped(INTERRUPTED.to_owned())));
-            }
-        }
+    let mut seen = BTreeMap::new();
+    for (index, outcome) in firsts.into_iter().zip(outcomes) {
+        let start = |verdict| vec![runs[index].case("start", verdict)];
+        let cases = match outcome {
+            Outcome::Done(done) => done,
+            Outcome::Failed(error) => start(Verdict::Failed(format!("{error:#}"))),
+            Outcome::Skipped { .. } | Outcome::Cancelled => start(Verdict::Skipped(INTERRUPTED.to_owned())),
+        };
+        seen.insert(index, cases);
     }
+    let of_run = |index: usize| twins.cases(runs, index, &seen[&twins.first[index]]);
+    let mut cases: Vec<Case> = (0..runs.len()).flat_map(of_run).collect();
     cases.extend(services.stop());
     Ok(cases)
 }
@@ -224,6 +234,16 @@ impl Case {
 }
 
 impl Verdict {
+    /// The same with more of its evidence. What Ctrl-C kept from happening was seen nowhere.
+    fn with(&self, more: &str) -> Self {
+        match self {
+            Self::Passed(text) => Self::Passed(format!("{text}{more}")),
+            Self::Failed(text) | Self::Skipped(text) if text == INTERRUPTED => self.clone(),
+            Self::Failed(text) => Self::Failed(format!("{text}{more}")),
+            Self::Skipped(text) => Self::Skipped(text.clone()),
+        }
+    }
+
     /// The same, with more about why it failed.
     fn because(self, more: &str) -> Self {
         match self {

@@ -1,0 +1,106 @@
+//! Starts that would show the same twice: the same process over the same layers, with the same settings.
+//!
+//! An image may add nothing but labels or a tag to another one (`python-deps:...-base`). What was seen in the one holds in
+//! the other; the report says where it was seen.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, Result};
+use assemble::oci::{Container, ImageConfig};
+use blob::Digest;
+use catalog::{Catalog, Smoke};
+
+use super::{Case, Run, User, What};
+use crate::{images::not_built, platform::oci, workspace::Workspace};
+
+/// Which starts show the same, by their numbers.
+pub(super) struct Twins {
+    /// For every start the first one that shows the same: often itself.
+    pub(super) first: Vec<usize>,
+    /// The digest of the manifest of each start's image.
+    digests: Vec<Digest>,
+}
+
+impl Twins {
+    /// Finds them by what the images say of themselves; nothing is run or unpacked.
+    ///
+    /// # Errors
+    /// An image is not built, or its documents cannot be read.
+    pub(super) fn find(workspace: &Workspace, catalog: &Catalog, runs: &[Run<'_>]) -> Result<Self> {
+        let layout = workspace.open_layout()?;
+        let (mut first, mut digests, mut seen) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (index, run) in runs.iter().enumerate() {
+            let (image, platform) = (run.target.image, run.target.platform);
+            let found = layout
+                .lookup_for(&image.reference.to_string(), &oci(platform))?
+                .with_context(|| not_built(catalog, image, platform))?;
+            let config = layout.documents(&found)?.1;
+            first.push(*seen.entry(shown(&run.what, run.user, &run.target.smoke, config)).or_insert(index));
+            digests.push(found.digest);
+        }
+        Ok(Self { first, digests })
+    }
+
+    /// The cases of a start, from those of its first twin.
+    pub(super) fn cases(&self, runs: &[Run<'_>], index: usize, cases: &[Case]) -> Vec<Case> {
+        let (run, first) = (&runs[index], &runs[self.first[index]]);
+        let own = |case: &Case| {
+            let again = case.again.strip_prefix(&first.target.again).unwrap_or_default();
+            Case {
+                image: run.target.label.clone(),
+                again: format!("{}{again}", run.target.again),
+                digest: case.digest.and(Some(self.digests[index])),
+                run: run.title(),
+                verdict: case.verdict.with(&format!(" (seen in {}, which holds the same)", first.target.label)),
+                elapsed: Duration::ZERO,
+                ..case.clone()
+            }
+        };
+        if self.first[index] == index { cases.to_vec() } else { cases.iter().map(own).collect() }
+    }
+}
+
+/// All that it depends on what a start shows. Labels are not seen from inside of a container.
+fn shown(what: &What, user: User, smoke: &Smoke, config: ImageConfig) -> String {
+    let Smoke { checks, writable, readable, expect, defaults, jobs: _ } = smoke;
+    let asked = match what {
+        What::Permissions => format!("{writable:?} {readable:?}"),
+        What::Session => format!("{checks:?} {expect:?} {defaults:?}"),
+        What::Job(job) => format!("{job} {expect:?} {defaults:?}"),
+    };
+    let container = Container { labels: BTreeMap::new(), ..config.config };
+    format!("{what:?} {user:?} {asked} {container:?} {:?}", config.rootfs.diff_ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_alone_do_not_make_another_image() {
+        let config: ImageConfig = serde_json::from_str(
+            r#"{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}"#,
+        )
+        .unwrap();
+        let container = |container| ImageConfig { config: container, ..config.clone() };
+        let smoke = Smoke { checks: vec!["hadoop".to_owned()], ..Smoke::default() };
+        let more = Smoke { checks: vec!["hadoop".to_owned(), "iceberg".to_owned()], ..Smoke::default() };
+        let of = |what: &What, user, smoke: &Smoke, config: &ImageConfig| shown(what, user, smoke, config.clone());
+        let session = of(&What::Session, User::Random, &smoke, &config);
+        let labels = BTreeMap::from([("title".to_owned(), "another".to_owned())]);
+        let labelled = container(Container { labels, ..Container::default() });
+        assert_eq!(of(&What::Session, User::Random, &smoke, &labelled), session);
+        let env = container(Container { env: vec!["A=1".to_owned()], ..Container::default() });
+        for other in [
+            of(&What::Session, User::Random, &smoke, &env),
+            of(&What::Session, User::Random, &more, &config),
+            of(&What::Session, User::Image, &smoke, &config),
+            of(&What::Job("session".to_owned()), User::Random, &smoke, &config),
+        ] {
+            assert_ne!(other, session);
+        }
+        // What only a session is asked does not count for a job.
+        let job = What::Job("sparkpi.sh".to_owned());
+        assert_eq!(of(&job, User::Random, &smoke, &config), of(&job, User::Random, &more, &config));
+    }
+}
