@@ -141,8 +141,12 @@ pub(crate) fn smoke(
         let step = board.step(&run.title(), "running");
         let cases = run::run(&bench, run)?;
         let elapsed = cases.iter().map(|case| case.elapsed).max().unwrap_or_default();
-        let failed = cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed(_))).count();
-        step.end(&if failed == 0 { format!("ok {:>6}", duration(elapsed)) } else { "FAILED".to_owned() });
+        let are = |wanted: fn(&Verdict) -> bool| cases.iter().filter(|case| wanted(&case.verdict)).count();
+        step.end(&match () {
+            () if are(|verdict| matches!(verdict, Verdict::Failed(_))) > 0 => "FAILED".to_owned(),
+            () if are(|verdict| matches!(verdict, Verdict::Passed(_))) == 0 => "skipped".to_owned(),
+            () => format!("ok {:>6}", duration(elapsed)),
+        });
         Ok(cases)
     });
     let mut seen = BTreeMap::new();
