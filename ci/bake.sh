@@ -94,8 +94,10 @@ timed "bake, pushed again" bake --builder ci1 --push "$registry/spark" --cache "
 timed "second builder, from the cache" bake --builder ci2 --push "$registry/second" --cache "$registry/spark"
 cp "$work/out.log" "$work/second.log"
 made=$(grep -E '^#[0-9]+ \[.*(COPY|ADD|WORKDIR) ' "$work/second.log" | cut -d' ' -f1 | sort -u)
-cached=$(grep -E '^#[0-9]+ CACHED' "$work/second.log" | cut -d' ' -f1 | sort -u)
+# One whose files are needed is not only looked up but fetched.
+cached=$(grep -E '^#[0-9]+ (CACHED|extracting sha256:)' "$work/second.log" | cut -d' ' -f1 | sort -u)
 echo "steps that the second builder took from the cache: $(comm -12 <(echo "$made") <(echo "$cached") | wc -l) of $(wc -w <<< "$made")"
+for step in $(comm -23 <(echo "$made") <(echo "$cached")); do grep -m 1 "^$step \[" "$work/second.log"; done
 
 say "a RUN with a secret from outside of the folder, no network, and an archive as the result"
 mkdir -p "$work/own/corner/rootfs/bin"
