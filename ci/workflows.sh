@@ -45,5 +45,5 @@ if has check-jsonschema "the schemas of both"; then
   check-jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml "$work"/*.yml
 fi
 if has zizmor "what somebody could do with the workflows of GitHub"; then
-  zizmor --offline --quiet .github/workflows
+  zizmor --offline --quiet --persona=auditor .github/workflows
 fi

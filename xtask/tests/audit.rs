@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Repository, Run};
+use support::{EXCEPTION, Repository, Run};
 
 /// A repository whose images are built. Its jars are none, which is what an audit says of them.
 fn built() -> Repository {
@@ -22,8 +22,6 @@ fn found(report: &Value) -> Vec<(String, String)> {
     let findings = report["findings"].as_array().unwrap().iter();
     findings.map(|finding| (text(&finding["rule"]), text(&finding["place"]["path"]))).collect()
 }
-
-const EXCEPTION: &str = "[[allow]]\nrule = \"broken-jar\"\npaths = [\"opt/spark/jars/*.jar\"]\nreason = \"a test\"\n";
 
 #[test]
 fn built_images_are_judged_and_the_status_says_how() {
@@ -61,7 +59,9 @@ fn a_secret_in_an_image_is_shown_at_its_dockerfile() {
     repository.write("docker/runtime/rootfs/etc/credentials", &format!("[default]\nkey = {key}\n"));
     repository.ok(&["build-layers"]);
     let run = repository.run(&["audit", "runtime", "--format", "sarif", "--output", "out.sarif"]);
-    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{}", run.stderr);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    // People read the same.
+    assert!(run.stdout.starts_with("error[secret] etc/credentials:2: "), "{}", run.stdout);
     let text = std::fs::read_to_string(repository.path("out.sarif")).unwrap();
     assert!(!text.contains(&key), "a report must not spread the secret");
     let log: Value = serde_json::from_str(&text).unwrap();

@@ -5,7 +5,7 @@ mod support;
 use std::{collections::BTreeSet, fs, process::Command};
 
 use serde_json::Value;
-use support::{Repository, Run};
+use support::{EXCEPTION, Repository, Run};
 
 const CI: &str = r#"
 [ci]
@@ -44,6 +44,7 @@ fn git(repository: &Repository, args: &[&str]) {
 fn repository() -> Repository {
     let repository = Repository::new();
     with_ci(&repository);
+    repository.write("docker/audit.toml", EXCEPTION);
     repository.ok(&["lock"]);
     repository.write(".gitignore", "/target\n");
     git(&repository, &["init", "-q", "-b", "main"]);
@@ -285,6 +286,26 @@ fn a_job_builds_its_images_and_what_they_stand_on() {
         repository.ok(&["ci", "run", id, "--locked"]);
     }
     assert!(repository.plan().iter().all(|image| image.ends_with(": cached")));
+}
+
+#[test]
+fn what_the_audit_finds_ends_a_job_before_anything_is_handed_on() {
+    let repository = repository();
+    repository.write("docker/audit.toml", "");
+    // Nothing listens there: whoever comes that far says another thing.
+    let args =
+        ["ci", "run", "custom-3.5.7", "--allow-dirty", "--sarif", "out/audit.sarif", "--cache-to", "localhost:1"];
+    let run = repository.run(&args);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    run.says("error[broken-jar] opt/spark/jars/a.jar: ");
+    assert!(run.stderr.ends_with("== audit\n"), "{}", run.stderr);
+    let log: Value = serde_json::from_str(&fs::read_to_string(repository.path("out/audit.sarif")).unwrap()).unwrap();
+    assert_eq!(log["runs"][0]["results"][0]["ruleId"], "broken-jar");
+    let run = repository.run(&["ci", "run", "custom-3.5.7", "--no-audit", "--sarif", "out/audit.sarif"]);
+    assert_eq!(run.code, Some(2));
+    repository.ok(&["ci", "run", "custom-3.5.7", "--no-audit"]);
+    repository.write("docker/audit.toml", EXCEPTION);
+    repository.ok(&["ci", "run", "custom-3.5.7"]).says("1 image in ");
 }
 
 /// The table of 10,000 images that ci/bench.sh takes the time of, with fewer images.

@@ -7,7 +7,7 @@ mod support;
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use fake::{Act, Door, Fake, Skills};
-use support::{Repository, Run};
+use support::{EXCEPTION, Repository, Run};
 
 const MAY: [&str; 2] = ["--allow-release", "--allow-dirty"];
 
@@ -390,6 +390,7 @@ fn jobs_of_ci_hand_their_images_on_without_a_tag_and_one_pushes_them() {
     let (here, fake) = (Repository::new(), Fake::start(Skills::default()));
     here.ok(&["lock"]);
     let job = |repository: &Repository, id: &str, more: &[&str]| {
+        repository.write("docker/audit.toml", EXCEPTION);
         let cache = ["ci", "run", id, "--cache-from", &fake.host, "--cache-to", &fake.host, "--allow-dirty"];
         repository.ok(&[&cache, more].concat())
     };

@@ -28,7 +28,13 @@ pub(crate) fn run(global: &Global, args: &AuditArgs) -> Result<ExitCode> {
         AuditFormat::Sarif => report.sarif()?,
     };
     match &args.output {
-        Some(path) => blob::write(path, text.as_bytes()).with_context(|| format!("writing {path}")).map(drop)?,
+        Some(path) => {
+            blob::write(path, text.as_bytes()).with_context(|| format!("writing {path}"))?;
+            // A program reads the file; the log of a job still says what is wrong.
+            if args.format != AuditFormat::Text {
+                print!("{}", report.text(begin.elapsed()));
+            }
+        }
         None => print!("{text}"),
     }
     let least = match args.fail_on {

@@ -7,8 +7,8 @@ use catalog::{Catalog, ImageRef, LockedCatalog, Origin, Platform, Smoke};
 
 use crate::{
     flags::{
-        BuildEngine, BuildLayers, CiRunArgs, Command, CompileArgs, EngineFlag, Global, OriginFlag, Platforms, PushArgs,
-        Select, SmokeArgs,
+        AuditArgs, AuditFormat, BuildEngine, BuildLayers, CiRunArgs, Command, CompileArgs, EngineFlag, FailOn, Global,
+        OriginFlag, Platforms, PushArgs, Select, SmokeArgs,
     },
     workspace::Workspace,
 };
@@ -43,6 +43,18 @@ pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static s
         json: false,
     });
     let mut steps = vec![("build", build)];
+    if !args.no_audit {
+        let audit = Command::Audit(AuditArgs {
+            images: select().images,
+            spark: Vec::new(),
+            platforms: platforms(),
+            root: None,
+            format: if args.sarif.is_some() { AuditFormat::Sarif } else { AuditFormat::Text },
+            output: args.sarif.clone(),
+            fail_on: FailOn::Error,
+        });
+        steps.push(("audit", audit));
+    }
     let is_tested =
         |reference: &ImageRef| catalog.image(reference).is_some_and(|image| catalog.smoke(image) != Smoke::default());
     if !args.no_smoke && images.iter().any(is_tested) {

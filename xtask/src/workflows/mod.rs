@@ -50,6 +50,12 @@ const KNOWN_LEVELS: &str = "\
       case \" @names@ \" in *\" $level \"*) ;; *) echo \"::error::$level has no job here: the matrix was grouped coarser\"; exit 1 ;; esac
     done
 ";
+/// Its secrets are those of the jobs that push: a repository can keep them from all other branches. It is no deployment.
+const ENVIRONMENT: &str = "\
+environment:
+  name: registry
+  deployment: false
+";
 const PULL_REQUEST_RUN: &str = "\
 flags=()
 # A stranger's pull request is told no password: it builds from the locked files.
@@ -123,18 +129,24 @@ impl Renderer {
             parts.insert("level".to_owned(), name.clone());
             parts.insert("needs".to_owned(), needs.join(", "));
             parts.insert("if".to_owned(), condition(level, name));
-            let (packages, verb, run, allow) = match kind {
-                Kind::PullRequest => ("read", "Build and test", PULL_REQUEST_RUN, ""),
+            let (environment, packages, verb, run, allow) = match kind {
+                Kind::PullRequest => ("", "read # takes images that are there", "Build and test", PULL_REQUEST_RUN, ""),
                 Kind::Main => (
+                    ENVIRONMENT,
                     "write # hands images on and pushes them",
                     "Build, test, push",
                     MAIN_RUN,
                     "ALLOW_RELEASE: ${{ vars.SPARK_IMAGES_ALLOW_RELEASE }}\n",
                 ),
             };
-            for (name, value) in
-                [("cargo", "xtask"), ("packages", packages), ("verb", verb), ("run", run), ("allow-release", allow)]
-            {
+            for (name, value) in [
+                ("cargo", "xtask"),
+                ("environment", environment),
+                ("packages", packages),
+                ("verb", verb),
+                ("run", run),
+                ("allow-release", allow),
+            ] {
                 parts.insert(name.to_owned(), value.to_owned());
             }
             all.push_str(&Self(parts.clone()).fill(LEVEL)?);
@@ -281,6 +293,25 @@ mod tests {
         expected.extend(["contents", "pull-requests"].map(|what| format!("lock.yml pull-request {what}: write")));
         assert_eq!(writers, expected);
         assert!(levels > 2, "{levels}");
+    }
+
+    #[test]
+    fn who_pushes_takes_secrets_of_the_environment_and_runs_on_the_main_branch_alone() {
+        let (mut with, mut without) = (0, 0);
+        for (name, workflow) in workflows() {
+            for (job, content) in jobs(&workflow) {
+                if content["permissions"]["packages"].as_str() == Some("write") {
+                    assert_eq!(content["environment"]["name"].as_str(), Some("registry"), "{name} {job}");
+                    assert_eq!(content["environment"]["deployment"].as_bool(), Some(false), "{name} {job}");
+                    assert_eq!(workflow["jobs"]["plan"]["if"].as_str(), Some("github.ref == 'refs/heads/main'"));
+                    with += 1;
+                } else {
+                    assert!(content["environment"].is_badvalue(), "{name} {job}");
+                    without += 1;
+                }
+            }
+        }
+        assert!(with > 2 && without > 6, "{with} {without}");
     }
 
     #[test]

@@ -36,6 +36,10 @@ impl Files {
     }
 }
 
+/// What `docker/audit.toml` says of the images of a `Repository`, whose jars are none.
+pub const EXCEPTION: &str =
+    "[[allow]]\nrule = \"broken-jar\"\npaths = [\"opt/spark/jars/*.jar\"]\nreason = \"a test\"\n";
+
 /// A registry on a port that the system gives. It answers GET and HEAD with a file, a range of it, or 404.
 pub struct Registry {
     pub files: Files,

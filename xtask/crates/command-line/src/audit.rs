@@ -53,7 +53,7 @@ pub struct AuditArgs {
     /// own table
     #[arg(long, value_name = "DIR", conflicts_with_all = ["images", "spark", "platform"])]
     pub root: Option<Utf8PathBuf>,
-    /// What is written
+    /// What is written. With --output, standard output says it for people as well
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub format: AuditFormat,
     /// File to write to; standard output, if left out

@@ -64,19 +64,20 @@ pub struct CiMatrixArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum CiCommand {
-    /// Build and test the images of one job of `ci-matrix`, as a workflow does
+    /// Build, audit and test the images of one job of `ci-matrix`, as a workflow does
     Run(CiRunArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Builds the images of the job and what they stand on, unless it is here or in the registry of --cache-from; tests the images;
-then hands them on. A job whose images are all in the registry fetches nothing else.
+Builds the images of the job and what they stand on, unless it is here or in the registry of --cache-from; judges their
+layers; tests the images; then hands them on. A job whose images are all in the registry fetches nothing else.
 
 Examples:
   cargo xtask ci run base
   cargo xtask ci run custom-to-wrapper-3.5.7 --cache-from registry.example/cache --cache-to registry.example/cache
-  cargo xtask ci run runtime-iceberg-3.5.7 --cache-from registry.example/cache --junit junit.xml --push registry.example/team")]
+  cargo xtask ci run runtime-iceberg-3.5.7 --cache-from registry.example/cache --junit junit.xml --sarif audit.sarif \\
+    --push registry.example/team")]
 pub struct CiRunArgs {
     /// The job, by its id in `ci-matrix`
     pub id: String,
@@ -100,6 +101,12 @@ pub struct CiRunArgs {
     /// Ask these registries without TLS
     #[arg(long)]
     pub plain_http: bool,
+    /// Build and push, and do not judge the layers
+    #[arg(long)]
+    pub no_audit: bool,
+    /// Write what the audit found as SARIF too
+    #[arg(long, value_name = "FILE", conflicts_with = "no_audit")]
+    pub sarif: Option<Utf8PathBuf>,
     /// Build and push, and test nothing
     #[arg(long)]
     pub no_smoke: bool,

@@ -28,11 +28,11 @@ stages: [build]
     when: always
     expire_in: 1 week
     reports: {junit: target/ci/junit.xml}
-    paths: [target/spark-images/logs]
+    paths: [target/ci/audit.sarif, target/spark-images/logs]
 "#;
 
 /// What the command of a job is followed by. A registry that no variable names leaves its flag out.
-const FLAGS: &str = r#"${SPARK_IMAGES_CACHE_FROM:+--cache-from "$SPARK_IMAGES_CACHE_FROM"} ${SPARK_IMAGES_CACHE_TO:+--cache-to "$SPARK_IMAGES_CACHE_TO"} --junit target/ci/junit.xml"#;
+const FLAGS: &str = r#"${SPARK_IMAGES_CACHE_FROM:+--cache-from "$SPARK_IMAGES_CACHE_FROM"} ${SPARK_IMAGES_CACHE_TO:+--cache-to "$SPARK_IMAGES_CACHE_TO"} --junit target/ci/junit.xml --sarif target/ci/audit.sarif"#;
 
 /// Whether images are pushed with their tags. Those of origin `release` only where it is allowed.
 fn push(origin: &str) -> &'static str {
