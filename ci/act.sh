@@ -62,7 +62,6 @@ change() {
   git -C "$work/clone" add --all
   "${git_as[@]}" -C "$work/clone" commit --quiet --allow-empty --message "$1"
   git -C "$work/clone" push --quiet --force origin HEAD:main
-  git -C "$work/clone" rev-parse HEAD
 }
 
 runner=$(jq -rn --argjson list "$(sed -n 's/^ *runs-on: \(\[.*\]\)$/\1/p' .github/workflows/tool.yml)" '$list[0]')
@@ -100,7 +99,7 @@ END
   docker-registry serve "$work/registry.yml" > "$work/registry.log" 2>&1 &
   registry=$!
   curl --silent --retry 50 --retry-connrefused --retry-delay 1 "http://127.0.0.1:$port/v2/" > "$work/out"
-  at_registry=(--var "SPARK_IMAGES_REGISTRY=127.0.0.1:$port/Example" --secret SPARK_IMAGES_REGISTRY_USER=a
+  at_registry=(--var "SPARK_IMAGES_REGISTRY=127.0.0.1:$port/Example" --secret SPARK_IMAGES_REGISTRY_USER=user-of-the-registry
     --secret SPARK_IMAGES_REGISTRY_PASSWORD=secret-of-the-registry)
 }
 # What is in the registry, as its own files say: manifests, then tags.
@@ -109,6 +108,9 @@ tags() { find "$work/registry" -path '*/_manifests/tags/*/current/link' | wc -l;
 
 scenario_lock() {
   fresh
+  # What Debian's archive has today.
+  (cd "$work/clone" && cargo xtask lock --update debian > "$work/log")
+  change "a lock of today"
   say "lock.yml on its schedule: nothing to renew"
   green lock.yml schedule
   ended "Security updates/Move" succeeded
@@ -160,14 +162,15 @@ scenario_failing() {
   say "images.yml: an image that its test refuses"
   rm -rf "${ARTIFACTS:?}"/*
   git -C "$work/clone" checkout --quiet "$before" -- docker
-  echo 'echo "this is no base"; exit 1' >> "$work/clone/docker/smoke/jobs/base.sh"
+  sed -i '1a echo "this is no base" >&2; exit 1' "$work/clone/docker/smoke/jobs/base.sh"
   change "a base that fails its test"
   GH_LAST=$before red images.yml push "${at_registry[@]}"
   ended "Images/base" failed
   for job in custom jars jdbc python runtime; do did_not_run "Images/$job"; done
   ended "Images/Result" failed
   [ "$(manifests)" = 0 ] || fail "$(manifests) manifests were pushed"
-  has 'this is no base'
+  has 'FAILED +spark-k8s-base:.* base: '
+  has 'this is no base' "$(find "$ARTIFACTS/base/spark-images/logs" -name 'smoke-spark-k8s-base*_base.log')"
   has '<failure' "$ARTIFACTS/base/ci/junit.xml"
   [ "$(jq '.runs | length' "$ARTIFACTS/base/ci/audit.sarif")" = 1 ] || fail "the audit was not uploaded"
 

@@ -78,8 +78,9 @@ fn a_stale_lock_is_an_error_where_it_must_not_change() {
         run.says("asked for by nobody: maven:org.example:library:1.0");
         run.says("to bring it up to date: cargo xtask lock");
     }
-    let ci = Run::of(&repository.command(&["build-layers"]).env("CI", "true").output().unwrap());
-    ci.says("to bring it up to date: cargo xtask lock");
+    let ci = |args: &[&str]| Run::of(&repository.command(args).env("CI", "true").output().unwrap());
+    ci(&["build-layers"]).says("to bring it up to date: cargo xtask lock");
+    ci(&["lock"]).says("docker/versions.lock would change, and --locked (or CI=true) forbids it");
     repository.ok(&["lock"]).says("moved    maven:org.example:library:1.0 -> maven:org.example:library:2.0");
     repository.ok(&["lock", "--check"]);
 }
@@ -94,7 +95,12 @@ fn what_no_registry_has_is_blocked_and_the_rest_is_built() {
     run.says("blocked: custom:3.5.7: maven:org.example:library:1.0: none of the registries");
     run.says("blocked: runtime:3.5-3.5.7: custom:3.5.7 is blocked");
     repository.registry.files.put(LIBRARY, "a jar");
-    repository.ok(&["lock", "--update", "unresolved"]).says("added    maven:org.example:library:1.0");
+    let update = ["lock", "--update", "unresolved"];
+    let run = repository.run(&[&update[..], &["--locked"]].concat());
+    run.says("docker/versions.lock would change, and --locked");
+    // What is to move is said: the scheduled run of CI does just that.
+    let ci = Run::of(&repository.command(&update).env("CI", "true").output().unwrap());
+    ci.says("added    maven:org.example:library:1.0");
     repository.ok(&["build-layers"]).says("built     runtime:3.5-3.5.7");
 }
 

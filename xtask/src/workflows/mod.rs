@@ -50,12 +50,8 @@ const KNOWN_LEVELS: &str = "\
       case \" @names@ \" in *\" $level \"*) ;; *) echo \"::error::$level has no job here: the matrix was grouped coarser\"; exit 1 ;; esac
     done
 ";
-/// Its secrets are those of the jobs that push: a repository can keep them from all other branches. It is no deployment.
-const ENVIRONMENT: &str = "\
-environment:
-  name: registry
-  deployment: false
-";
+/// Its secrets are those of the jobs that push: a repository can keep them from all other branches.
+const ENVIRONMENT: &str = "environment: registry\n";
 const PULL_REQUEST_RUN: &str = "\
 flags=()
 # A stranger's pull request is told no password: it builds from the locked files.
@@ -301,8 +297,7 @@ mod tests {
         for (name, workflow) in workflows() {
             for (job, content) in jobs(&workflow) {
                 if content["permissions"]["packages"].as_str() == Some("write") {
-                    assert_eq!(content["environment"]["name"].as_str(), Some("registry"), "{name} {job}");
-                    assert_eq!(content["environment"]["deployment"].as_bool(), Some(false), "{name} {job}");
+                    assert_eq!(content["environment"].as_str(), Some("registry"), "{name} {job}");
                     assert_eq!(workflow["jobs"]["plan"]["if"].as_str(), Some("github.ref == 'refs/heads/main'"));
                     with += 1;
                 } else {

@@ -63,7 +63,8 @@ pub struct Global {
     /// images carry its own version, and tags that end in `-src.HASH`
     #[arg(long, value_name = "DIR", global = true, help_heading = "Everywhere")]
     pub source_dir: Option<Utf8PathBuf>,
-    /// Refuse to change docker/versions.lock: a stale lock is an error. The default where CI=true
+    /// Refuse to change docker/versions.lock: a stale lock is an error. The default where CI=true, but for
+    /// `lock --update`
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub locked: bool,
     /// Never open a connection: all that is needed must be in the store
