@@ -7,13 +7,13 @@
 #   ACTIONS=DIR ci/act.sh        actions/checkout and actions/cache, at the commits of the table, lie in DIR/actions: GitHub is
 #                                not asked for them
 #
-# Needs act, node, git, jq, and docker-registry (Debian) for what jobs hand on. Stand-ins are ci/act/: for `gh`, for
+# Needs act, node, git, jq, rsync, and docker-registry (Debian) for what jobs hand on. Stand-ins are ci/act/: for `gh`, for
 # actions/upload-artifact (it needs GitHub's own store) and for `cargo xtask`, which is compiled once and not in each job. The
 # repository on GitHub is a bare one in a folder. What the runs need of packages comes from where this machine takes them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-for program in act node git jq docker-registry cargo; do
+for program in act node git jq rsync docker-registry cargo; do
   command -v "$program" > /dev/null || { echo "$program is not installed"; exit 1; }
 done
 work=$(mktemp -d)
@@ -30,6 +30,10 @@ REAL_CARGO=$(command -v cargo)
 export XTASK REAL_CARGO
 export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 export SPARK_IMAGES_CACHE=${SPARK_IMAGES_CACHE:-$HOME/.cache/spark-images}
+if command -v go > "$work/out"; then
+  GOENV=$(go env GOENV) GOMODCACHE=$(go env GOMODCACHE)
+  export GOENV GOMODCACHE
+fi
 unset CARGO_TARGET_DIR GITHUB_TOKEN GH_TOKEN
 mkdir -p "$work/home"
 export HOME=$work/home PATH=$root/ci/act/bin:$PATH GH_LOG=$work/gh ARTIFACTS=$work/artifacts
@@ -102,9 +106,9 @@ END
   at_registry=(--var "SPARK_IMAGES_REGISTRY=127.0.0.1:$port/Example" --secret SPARK_IMAGES_REGISTRY_USER=user-of-the-registry
     --secret SPARK_IMAGES_REGISTRY_PASSWORD=secret-of-the-registry)
 }
-# What is in the registry, as its own files say: manifests, then tags.
+# What is in the registry, as its own files say: manifests, then tags. `fp-` and a fingerprint are what is handed on by.
 manifests() { find "$work/registry" -path '*/_manifests/revisions/*/link' | wc -l; }
-tags() { find "$work/registry" -path '*/_manifests/tags/*/current/link' | wc -l; }
+tags() { find "$work/registry" -path '*/_manifests/tags/*/current/link' ! -path '*/tags/fp-*' | wc -l; }
 
 scenario_lock() {
   fresh
@@ -191,10 +195,12 @@ scenario_by-hand() {
   fresh
   say "images.yml by hand on another branch: nothing"
   git -C "$work/clone" switch --quiet --create other
+  "${git_as[@]}" -C "$work/clone" commit --quiet --allow-empty --message other
   git -C "$work/clone" push --quiet origin other
-  green images.yml workflow_dispatch
-  did_not_run "Images/Plan"
-  did_not_run "Images/base"
+  red images.yml workflow_dispatch
+  has 'images are built and pushed from main alone'
+  ended "Images/Plan" failed
+  did_not_run 'Images/[^PR]'
   [ ! -s "$GH_LOG" ] || fail "gh was asked: $(cat "$GH_LOG")"
 
   say "images.yml by hand on main: the plan is all images"
@@ -261,13 +267,14 @@ scenario_pull-request() {
   "${git_as[@]}" -C "$work/clone" merge --quiet --no-ff --message merge theirs
   git -C "$work/clone" push --quiet origin merge:refs/pull/7/merge theirs
   jq -n '{number: 7, pull_request: {number: 7, head: {ref: "theirs"}, base: {ref: "main"}}}' > "$work/event.json"
-  red pull-request.yml pull_request --eventpath "$work/event.json"
+  # It is told no secret; were the registry asked, it would not answer.
+  red pull-request.yml pull_request --eventpath "$work/event.json" --var SPARK_IMAGES_REGISTRY=127.0.0.1:1
   ended "Pull request/Plan" succeeded
   ended "Pull request/base" failed
   for job in custom jars jdbc python runtime; do did_not_run "Pull request/$job"; done
   ended "Pull request/Result" failed
-  # Its own change alone is planned, and with no credentials nothing is asked.
-  has 'docker/base/Dockerfile'
+  has 'docker/base/Dockerfile:[0-9]+: `rootfs-that-is-not-there.tar` is not in the context'
+  has 'rootfs-that-is-not-there.tar' "$(find "$ARTIFACTS/base/spark-images/logs" -name 'build-spark-k8s-base*.log')"
   [ ! -s "$GH_LOG" ] || fail "gh was asked: $(cat "$GH_LOG")"
 
   say "pull-request.yml: a change of no image"
@@ -283,26 +290,28 @@ scenario_pull-request() {
 
 scenario_tool() {
   fresh
+  # Crates are compiled once for both runs, and what they stand on is that of this checkout.
+  export WORKPLACE=$work/workplace CARGO_TARGET_DIR=${XTASK%/debug/xtask}
   say "tool.yml"
   green tool.yml push
   ended "Tool/Format" succeeded
   has 'test result: ok'
 
   say "tool.yml: a test that fails"
-  cat >> "$work/clone/xtask/crates/blob/src/lib.rs" << 'END'
+  cat > "$work/clone/xtask/tests/a_test_that_fails.rs" << 'END'
+//! A test that fails.
 
-#[cfg(test)]
-mod no_good {
-    #[test]
-    fn fails() {
-        panic!("this test fails");
-    }
+#[test]
+fn fails() {
+    panic!("this test fails");
 }
 END
   change "a test that fails"
   red tool.yml push
   ended "Tool/Format" failed
   has 'this test fails'
+  did_not_run 'Tool/Format.*ci/workflows.sh'
+  unset WORKPLACE CARGO_TARGET_DIR
 }
 
 scenarios=("$@")

@@ -298,7 +298,9 @@ mod tests {
             for (job, content) in jobs(&workflow) {
                 if content["permissions"]["packages"].as_str() == Some("write") {
                     assert_eq!(content["environment"].as_str(), Some("registry"), "{name} {job}");
-                    assert_eq!(workflow["jobs"]["plan"]["if"].as_str(), Some("github.ref == 'refs/heads/main'"));
+                    let first = &steps(&workflow["jobs"]["plan"])[0];
+                    assert_eq!(first["if"].as_str(), Some("github.ref != 'refs/heads/main'"));
+                    assert!(first["run"].as_str().unwrap().ends_with("exit 1\n"));
                     with += 1;
                 } else {
                     assert!(content["environment"].is_badvalue(), "{name} {job}");
