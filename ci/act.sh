@@ -113,7 +113,7 @@ tags() { find "$work/registry" -path '*/_manifests/tags/*/current/link' ! -path 
 scenario_lock() {
   fresh
   # What Debian's archive has today.
-  (cd "$work/clone" && cargo xtask lock --update debian > "$work/log")
+  (cd "$work/clone" && cargo xtask lock --update debian) > "$work/log" 2>&1
   change "a lock of today"
   say "lock.yml on its schedule: nothing to renew"
   green lock.yml schedule
