@@ -291,7 +291,7 @@ scenario_pull-request() {
 scenario_tool() {
   fresh
   # Crates are compiled once for both runs, and what they stand on is that of this checkout.
-  export WORKPLACE=$work/workplace CARGO_TARGET_DIR=${XTASK%/debug/xtask}
+  export WORKPLACE=$work/workplace CARGO_TARGET_DIR=${XTASK%/debug/xtask} CARGO_INCREMENTAL=0
   say "tool.yml"
   green tool.yml push
   ended "Tool/Format" succeeded
@@ -311,7 +311,7 @@ END
   ended "Tool/Format" failed
   has 'this test fails'
   did_not_run 'Tool/Format.*ci/workflows.sh'
-  unset WORKPLACE CARGO_TARGET_DIR
+  unset WORKPLACE CARGO_TARGET_DIR CARGO_INCREMENTAL
 }
 
 scenarios=("$@")
