@@ -17,6 +17,8 @@ for program in act node git jq rsync docker-registry cargo; do
   command -v "$program" > /dev/null || { echo "$program is not installed"; exit 1; }
 done
 work=$(mktemp -d)
+# Tests that run the tool as another user read the checkout that it was built from.
+chmod 755 "$work"
 registry=
 finish() {
   if [ -n "$registry" ]; then kill "$registry" 2> /dev/null || true; fi
@@ -290,8 +292,8 @@ scenario_pull-request() {
 
 scenario_tool() {
   fresh
-  # Crates are compiled once for both runs, and what they stand on is that of this checkout.
-  export WORKPLACE=$work/workplace CARGO_TARGET_DIR=${XTASK%/debug/xtask} CARGO_INCREMENTAL=0
+  # All is compiled once for both runs.
+  export WORKPLACE=$work/workplace CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=0
   say "tool.yml"
   green tool.yml push
   ended "Tool/Format" succeeded
