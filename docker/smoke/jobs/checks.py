@@ -3,12 +3,15 @@
 A child image runs its parents' checks as well, all in one session, because starting a JVM is what costs.
 """
 
+import errno
 import glob
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 import zipfile
 
@@ -41,6 +44,58 @@ def lists(uri, **conf):
     return lambda: file_system(uri, **conf).listStatus(path)
 
 
+def may_not_write(path):
+    """Says so unless the kernel refuses a file there because the file system is read-only."""
+    try:
+        open(f"{path}/smoke-written", "w").close()
+    except OSError as error:
+        # Without the right to write, a file system that takes changes gives another answer.
+        equal(f"what a file in {path} fails with", "EROFS", errno.errorcode[error.errno])
+    else:
+        raise AssertionError(f"{path} is writable")
+
+
+# What container engines leave to a container's root, as bits of /proc/PID/status.
+ENGINES_CAPABILITIES = 0xA80425FB
+
+
+def process():
+    """The process is who it should be (EXPECT_UID), in its group, without a capability and a way to get one, on
+    a read-only root; process 1 is tini, which ends what is left behind and passes SIGTERM on."""
+    with open("/proc/self/status") as text:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in text)
+    uid = int(expected("UID"))
+    equal("uids", [uid] * 4, [int(word) for word in status["Uid"].split()])
+    # The account of the images has a group of its own; a uid without an account is in group 0.
+    equal("gids", [uid if uid == 185 else 0] * 4, [int(word) for word in status["Gid"].split()])
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        equal(kind, 0, int(status[kind], 16))
+    # A user namespace of one uid begins with all of them in its bounding set, for itself alone.
+    if not os.environ.get("SMOKE_UID_EMULATED"):
+        equal("CapBnd beyond what engines give", 0, int(status["CapBnd"], 16) & ~ENGINES_CAPABILITIES)
+    equal("NoNewPrivs", "1", status["NoNewPrivs"])
+    for path in ("/", "/opt", "/opt/spark", "/opt/spark/jars", "/opt/spark/work-dir"):
+        may_not_write(path)
+    with open("/proc/1/comm") as comm:
+        equal("process 1", "tini", comm.read().strip())
+    # A process whose parent has ended, and that then ends itself, goes to process 1, which has to take its status.
+    orphan = int(subprocess.run(["sh", "-c", "true & echo $!"], capture_output=True, text=True, check=True).stdout)
+    end = time.monotonic() + 10
+    while os.path.exists(f"/proc/{orphan}"):
+        if time.monotonic() > end:
+            raise AssertionError("process 1 leaves zombies: an orphan that has ended is there after 10 s")
+        time.sleep(0.01)
+    command = ["/opt/entrypoint.sh", "bash", "-c", "trap 'exit 42' TERM; echo ready; while :; do sleep 0.01; done"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as container:
+        equal("what the command says first", "ready\n", container.stdout.readline())
+        container.terminate()
+        try:
+            equal("exit code of a command that ends with 42 on SIGTERM", 42, container.wait(10))
+        finally:
+            container.kill()
+    return f"uid {uid}, gid {os.getgid()}, no capabilities, read-only root, tini"
+
+
 def spark_home():
     """Process, Python package and JVM belong to the Spark of SPARK_HOME, in the version and Scala expected."""
     equal("SPARK_HOME", "/opt/spark", os.environ.get("SPARK_HOME"))
@@ -62,7 +117,7 @@ def hadoop():
     loader = java_class("org.apache.hadoop.util.VersionInfo").getClassLoader()
     found = loader.getResources("org/apache/hadoop/conf/Configuration.class")
     places = [found.nextElement().toString() for _ in iter(found.hasMoreElements, False)]
-    equal("jars with Hadoop's Configuration", 1, len(places))
+    equal("jars with Hadoop's Configuration", 1, len(places), places)
     return version
 
 
@@ -87,7 +142,7 @@ def aws_sdk():
             two.append(jar)
     if one:
         raise AssertionError(f"version 1 of the SDK is in {one}")
-    equal("jars with version 2 of the SDK", 1, len(two))
+    equal("jars with version 2 of the SDK", 1, len(two), two)
     return f"{version}, one jar of {len(jars)}, no v1 class"
 
 
@@ -104,36 +159,50 @@ def image_conf():
 
 
 def installed():
-    """The packages that this image's layers brought beside Debian's, PySpark's own aside."""
+    """Every package that Python finds, by its name as PEP 503 writes it; PySpark, which `spark_home` asks for, aside."""
     from importlib import metadata
 
-    found = metadata.distributions(path=["/usr/local/lib/python3.11/dist-packages"])
-    return sorted(found, key=lambda package: package.metadata["Name"].lower())
+    found = {}
+    for package in metadata.distributions():
+        name = re.sub("[-_.]+", "-", package.metadata["Name"]).lower()
+        if name != "pyspark":
+            found.setdefault(name, []).append(package)
+    return found
 
 
-def imports():
-    """Imports each top-level module of each installed package; how many there are."""
-    modules = set()
-    for package in installed():
+def imports(packages):
+    """Imports each top-level module of these packages; how many there are, and what is wrong with some."""
+    modules, wrong = set(), []
+    for package in packages:
         names = {file.parts[0] for file in package.files or () if file.suffix in (".py", ".so")}
         names = {name.split(".")[0] for name in names if not name.endswith((".data", ".dist-info", "..", ".libs"))}
         # Files that no code imports: helpers of an installation, tests, a folder of a package in a namespace.
         modules |= {name for name in names if name.isidentifier() and not name.startswith("_")}
     for module in sorted(modules):
-        importlib.import_module(module)
-    return len(modules)
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a module raises
+            wrong.append(f"import {module}: {smoke.one_line(error)}")
+    return len(modules), wrong
 
 
 def python():
-    """The Python packages have the versions expected (EXPECT_PYTHON: `name==version ...`) and do their work."""
-    from importlib import metadata
-
+    """The Python packages are exactly those expected (EXPECT_PYTHON: `name==version ...`), fit each other and do their
+    work."""
     wanted = dict(item.split("==") for item in expected("PYTHON").split())
-    for name, version in wanted.items():
-        equal(name, version, metadata.version(name))
-    modules = imports()
+    found = installed()
+    wrong = []
+    for name in sorted({*wanted, *found}):
+        versions = [package.version for package in found.get(name, [])]
+        if versions != [wanted.get(name)]:
+            wrong.append(f"{name}: expected {wanted.get(name, 'nothing')}, found {' and '.join(versions) or 'nothing'}")
+    modules, failed = imports(package for packages in found.values() for package in packages)
+    wrong += failed
     done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
-    equal("pip check", (0, "No broken requirements found."), (done.returncode, done.stdout.strip()))
+    if (done.returncode, done.stdout.strip()) != (0, "No broken requirements found."):
+        wrong.append(f"pip check: {', '.join((done.stdout + done.stderr).splitlines())}")
+    if wrong:
+        raise AssertionError("; ".join(wrong))
     import matplotlib
     import seaborn
     import zstandard
@@ -147,7 +216,7 @@ def python():
         if os.path.getsize(picture.name) < 1000:
             raise AssertionError("matplotlib drew nothing")
     equal("zstandard", b"smoke", zstandard.decompress(zstandard.compress(b"smoke")))
-    return f"{len(wanted)} packages as asked for, {modules} modules of {len(installed())} import, pip check"
+    return f"{len(wanted)} packages, all as locked and no other, {modules} modules import, pip check"
 
 
 def pandas_udf():
@@ -262,7 +331,23 @@ def jdbc():
     wanted = expected("JDBC").split()
     for name in wanted:
         equal(f"times that {name} is found", 1, found.count(name))
-    return f"{len(wanted)} drivers"
+    # ServiceLoader is silent about a class that several jars name: it takes one of them.
+    jars = {jar: provided_drivers(jar) for jar in class_path_jars()}
+    for name in wanted:
+        having = [jar for jar in jars if name in jars[jar]]
+        equal(f"jars that bring {name}", 1, len(having), having)
+    return f"{len(wanted)} drivers, each of one jar"
+
+
+def provided_drivers(jar):
+    """The JDBC drivers that a jar names for ServiceLoader."""
+    with zipfile.ZipFile(jar) as archive:
+        try:
+            text = archive.read("META-INF/services/java.sql.Driver").decode()
+        except KeyError:
+            return []
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line]
 
 
 def jdbc_links():
@@ -304,7 +389,9 @@ def pyiceberg():
     """PyIceberg reads the table that the check `iceberg` wrote."""
     from pyiceberg.table import StaticTable
 
-    folder = session.conf.get("smoke.iceberg.table")
+    folder = session.conf.get("smoke.iceberg.table", None)
+    if folder is None:
+        raise AssertionError("not reached: the check iceberg did not write its table")
     # hadoop catalogs count their metadata files: v1.metadata.json, v2...
     with open(f"{folder}/metadata/version-hint.text") as hint:
         metadata = f"{folder}/metadata/v{hint.read().strip()}.metadata.json"
@@ -314,7 +401,7 @@ def pyiceberg():
 
 
 CHECKS = {check.__name__: check for check in (
-    spark_home, hadoop, aws_sdk, image_conf, python, pandas_udf, arrow, s3a, azure, gcs, kafka, jdbc, jdbc_links, iceberg,
+    process, spark_home, hadoop, aws_sdk, image_conf, python, pandas_udf, arrow, s3a, azure, gcs, kafka, jdbc, jdbc_links, iceberg,
     pyiceberg)}
 
 

@@ -1,4 +1,4 @@
-# smoke: service=s3
+# smoke: service=s3 checks=iceberg_local,iceberg_tables,iceberg_session
 """Iceberg in a local and in an S3 warehouse, by SparkCatalog and by SparkSessionCatalog: tables are created, appended to,
 merged, changed in their schema, read as they were, and their snapshots expired; PyIceberg reads the same tables."""
 

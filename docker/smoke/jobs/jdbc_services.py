@@ -1,4 +1,4 @@
-# smoke: service=postgresql service=mariadb
+# smoke: service=postgresql service=mariadb checks=jdbc_services,jdbc_mysql,jdbc_unreachable
 """JDBC against real servers: rows written, read back in partitions, and the types that break; and drivers without one."""
 
 import datetime

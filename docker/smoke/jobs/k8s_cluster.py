@@ -144,7 +144,7 @@ def in_turn(check):
     """The check, unless one before it failed; with the logs of the pods if it fails."""
     def run():
         if failed:
-            raise AssertionError(f"{failed[0]} failed")
+            raise AssertionError(f"not reached: {failed[0]} failed")
         try:
             return check()
         except BaseException:

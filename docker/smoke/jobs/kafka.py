@@ -1,4 +1,4 @@
-# smoke: service=kafka
+# smoke: service=kafka checks=kafka_batch,kafka,kafka_token
 """Kafka against a real broker: a batch there and back, a stream that goes on where it stopped, and exactly its rows."""
 
 import tempfile

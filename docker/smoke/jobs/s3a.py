@@ -1,4 +1,4 @@
-# smoke: service=s3
+# smoke: service=s3 checks=s3a,s3a_overwrite,s3a_multipart,s3a_virtual_host,s3a_delete,s3a_wrong_key,s3a_sdk
 """S3A against a real S3 server: the magic committer, overwrite, list, delete, a large file in parts, both styles of
 addresses, a wrong key; and which AWS SDK did it, by the list of classes that were loaded."""
 

@@ -19,16 +19,17 @@ def expected(name):
     return value
 
 
-def equal(what, expected_value, found):
-    """Fails with both values unless they are equal."""
+def equal(what, expected_value, found, evidence=None):
+    """Fails with both values, and what more there is to see, unless they are equal."""
     if expected_value != found:
-        raise AssertionError(f"{what}: expected {expected_value!r}, found {found!r}")
+        more = "" if evidence is None else f": {evidence}"
+        raise AssertionError(f"{what}: expected {expected_value!r}, found {found!r}{more}")
 
 
 def one_line(error):
-    """The first two lines of an error, on one line."""
+    """The first two lines of an error, on one line that is not too long."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' | '.join(lines[:2])}"[:400]
+    return f"{type(error).__name__}: {' | '.join(lines[:2])}"[:1000]
 
 
 class Skip(Exception):

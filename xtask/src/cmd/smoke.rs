@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, bail};
-use catalog::{Catalog, Image, LockedCatalog, Platform, Selection};
+use catalog::{Catalog, Image, Lock, LockedCatalog, Platform, Selection};
 
 use crate::{
     flags::{EngineFlag, Global, SmokeArgs},
@@ -36,6 +36,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
         );
     }
     let offer = Offer::new(&catalog, args.with_services, &args.service)?;
+    let lock = workspace.lock()?;
     let chosen = Selection::from(&args.select).chosen(&catalog)?;
     let last = args.rerun_failed.then(|| Last::read(&workspace)).transpose()?;
     let failed = last.as_ref().map(Last::failed);
@@ -49,10 +50,10 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
         let wanted =
             |image: &&Image| again.as_ref().is_none_or(|again| again.contains(&label(&catalog, platform, image)));
         let chosen: Vec<&Image> = chosen.iter().copied().filter(wanted).collect();
-        let (built, blocked) = by_state(&workspace, &catalog, &chosen, platform)?;
+        let (built, blocked) = by_state(&workspace, &catalog, &lock, &chosen, platform)?;
         skipped.extend(blocked);
         match foreign(platform) {
-            None => targets.extend(built.into_iter().map(|image| Target::new(&catalog, platform, image))),
+            None => targets.extend(built.into_iter().map(|image| Target::new(&catalog, &lock, platform, image))),
             Some(why) => skipped.extend(built.into_iter().map(|image| Case::skipped(&catalog, platform, image, &why))),
         }
     }
@@ -98,6 +99,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
 fn by_state<'a>(
     workspace: &Workspace,
     catalog: &Catalog,
+    lock: &Lock,
     chosen: &[&'a Image],
     platform: Platform,
 ) -> Result<(Vec<&'a Image>, Vec<Case>)> {
@@ -106,7 +108,7 @@ fn by_state<'a>(
         let Some(layout) = &layout else { return Ok(false) };
         Ok(layout.lookup_for(&image.reference.to_string(), &oci(platform))?.is_some())
     };
-    let blocked = LockedCatalog::new(catalog.clone(), workspace.lock()?, catalog.table.origin)
+    let blocked = LockedCatalog::new(catalog.clone(), lock.clone(), catalog.table.origin)
         .map_or_else(|_| BTreeMap::new(), |locked| locked.blocked(platform));
     let (mut built, mut cases, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for &image in chosen {

@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use blob::Digest;
-use catalog::{Catalog, Image, Platform, Smoke};
+use catalog::{Catalog, Image, Lock, Platform, Smoke};
 
 use crate::{
     machine, platform,
@@ -211,11 +211,14 @@ fn runs_of<'a>(target: &'a Target<'a>) -> Vec<Run<'a>> {
 }
 
 impl<'a> Target<'a> {
-    /// An image and what proves it.
-    pub(crate) fn new(catalog: &Catalog, platform: Platform, image: &'a Image) -> Self {
+    /// An image and what proves it; its Python packages are those of the lock.
+    pub(crate) fn new(catalog: &Catalog, lock: &Lock, platform: Platform, image: &'a Image) -> Self {
         let label = platform::label(catalog, platform, image);
         let again = format!("{}{}", image.reference, platform::flag(catalog, platform));
-        Self { platform, image, smoke: catalog.smoke(image), label, again }
+        let mut smoke = catalog.smoke(image);
+        let packages: Vec<String> = catalog.python(lock, platform, image).into_iter().collect();
+        smoke.expect.insert("PYTHON".to_owned(), packages.join(" "));
+        Self { platform, image, smoke, label, again }
     }
 }
 

@@ -67,7 +67,10 @@ pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
-    let cases = read(&stdout, &expected, &ending(&outcome, &wishes));
+    let mut cases = read(&stdout, &expected, &ending(&outcome, &wishes));
+    if !outcome.status.success() && !cases.iter().any(|(_, verdict)| matches!(verdict, Verdict::Failed(_))) {
+        cases.push(("end".to_owned(), Verdict::Failed(format!("{} though no check failed", ending(&outcome, &wishes)))));
+    }
     let ended = services.ended(&wishes.services).map(|why| format!(" ({why})")).unwrap_or_default();
     let again = if wishes.services.is_empty() { "" } else { " --with-services" };
     let finish = |(name, verdict): (String, Verdict)| Case {
@@ -127,6 +130,9 @@ fn spec(
     for (name, value) in &run.target.smoke.expect {
         spec.env.insert(format!("EXPECT_{name}"), value.clone());
     }
+    if wishes.root || run.user == User::Random {
+        spec.env.insert("EXPECT_UID".to_owned(), spec.user.uid.to_string());
+    }
     spec.env.insert("SMOKE_EVENTS".to_owned(), EVENTS.to_owned());
     let bind =
         |source: Utf8PathBuf, target: &Utf8Path, read_only| Mount::Bind { source, target: target.into(), read_only };
@@ -152,11 +158,13 @@ fn spec(
     Ok(spec)
 }
 
-/// How a process ended, for a check that it said nothing about.
+/// How a job ended, for the checks that it said nothing about.
 fn ending(outcome: &Outcome, wishes: &Wishes) -> String {
     match outcome.status {
-        Status::Exited(code) => format!("the job said nothing about it and ended with exit code {code}"),
-        Status::TimedOut => format!("killed after {} s, with all that it had started", wishes.time.as_secs()),
+        Status::Exited(code) => format!("the job ended with exit code {code}"),
+        Status::TimedOut => {
+            format!("the job was killed after {} s, with all that it had started,", wishes.time.as_secs())
+        }
         Status::Cancelled => INTERRUPTED.to_owned(),
     }
 }
@@ -177,8 +185,15 @@ fn read(stdout: &str, expected: &[String], ending: &str) -> Vec<(String, Verdict
             said.push(verdict(rest, Verdict::Skipped));
         }
     }
+    let failed = said.iter().rev().find(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
+    let why = match (failed, said.last()) {
+        _ if ending == INTERRUPTED => ending.to_owned(),
+        (Some((name, _)), _) => format!("not reached: {ending} after {name} failed"),
+        (None, Some((name, _))) => format!("{ending} and said nothing about it, {name} being the last that it spoke of"),
+        (None, None) => format!("{ending} and said nothing about it"),
+    };
     let silent = expected.iter().filter(|name| !said.iter().any(|(other, _)| other == *name));
-    let missing: Vec<_> = silent.map(|name| (name.clone(), Verdict::Failed(ending.to_owned()))).collect();
+    let missing: Vec<_> = silent.map(|name| (name.clone(), Verdict::Failed(why.clone()))).collect();
     said.extend(missing);
     said
 }
@@ -190,14 +205,21 @@ mod tests {
     #[test]
     fn a_check_that_the_job_is_silent_about_has_failed() {
         let expected = ["a", "b", "c", "d"].map(str::to_owned);
-        let cases = read("noise\nok a fine\nnot ok b wrong: x\nskip c no GPU\n", &expected, "exit code 1");
+        let ended = "the job ended with exit code 1";
+        let cases = read("noise\nok a fine\nnot ok b wrong: x\nskip c no GPU\n", &expected, ended);
         let case = |name: &str, verdict| (name.to_owned(), verdict);
         let expected = [
             case("a", Verdict::Passed("fine".into())),
             case("b", Verdict::Failed("wrong: x".into())),
             case("c", Verdict::Skipped("no GPU".into())),
-            case("d", Verdict::Failed("exit code 1".into())),
+            case("d", Verdict::Failed("not reached: the job ended with exit code 1 after b failed".into())),
         ];
         assert_eq!(cases, expected);
+        let of_last = |stdout: &str, ending: &str| read(stdout, &["a", "d"].map(str::to_owned), ending).pop().unwrap();
+        let failed = |text: &str| case("d", Verdict::Failed(text.into()));
+        let last = "the job ended with exit code 1 and said nothing about it, a being the last that it spoke of";
+        assert_eq!(of_last("ok a fine\n", ended), failed(last));
+        assert_eq!(of_last("", ended), failed("the job ended with exit code 1 and said nothing about it"));
+        assert_eq!(of_last("not ok a x\n", INTERRUPTED), failed(INTERRUPTED));
     }
 }

@@ -7,13 +7,17 @@ use std::{
 
 use crate::{
     check,
+    coordinate::Coordinate,
     image::{
         Content, ContentFile, Image, ImageFile, ImageRef, Jar, Only, PythonSet, ShimOf, Smoke, Stage, StageFile,
         Variant, folder_of,
     },
+    lock::Lock,
     pin::{Pin, Pins},
+    platform::Platform,
     problem::{Collector, Problems, Source, nearest},
     reader::{At, Sink},
+    request::python_key,
     shims::{Shims, digits},
     table::{Origin, Spark, Table},
     template::Scope,
@@ -131,6 +135,22 @@ impl Catalog {
         }
         smoke.extend(&image.own_smoke);
         smoke
+    }
+
+    /// The Python packages of an image and of all it stands on, as `name==version`: those of the sets that the lock
+    /// answers.
+    pub fn python(&self, lock: &Lock, platform: Platform, image: &Image) -> BTreeSet<String> {
+        let images = self.with_ancestors(&BTreeSet::from([image.reference.clone()]));
+        let stages = images.iter().flat_map(|image| &image.stages).filter(|stage| stage.is_for(platform));
+        let sets = stages.filter_map(|stage| match &stage.content {
+            Content::Python(set) => lock.sets.get(&python_key(&set.name, platform)),
+            _ => None,
+        });
+        let packages = sets.flat_map(|set| &set.members).filter_map(|member| match member {
+            Coordinate::Pypi { name, version, .. } => Some(format!("{name}=={version}")),
+            _ => None,
+        });
+        packages.collect()
     }
 }
 

@@ -31,8 +31,12 @@ const IMAGES: [(&str, &str); 4] = [
 ];
 
 fn catalog_of(table: &str) -> Catalog {
+    catalog_with(table, IMAGES)
+}
+
+fn catalog_with(table: &str, images: [(&str, &str); 4]) -> Catalog {
     let source = |path: String, text: &str| Source { path, text: text.into() };
-    let images = IMAGES.map(|(id, text)| source(format!("docker/{id}/image.toml"), text));
+    let images = images.map(|(id, text)| source(format!("docker/{id}/image.toml"), text));
     Catalog::read(&source("docker/versions.toml".into(), table), &images)
         .unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -106,6 +110,23 @@ fn children_inherit_the_checks_of_their_parents() {
     assert_eq!(smoke.expect["SPARK"], "3.5.7");
     let custom = catalog.image(&ImageRef { name: "custom".into(), tag: "3.5.7".into() }).unwrap();
     assert_eq!(catalog.smoke(custom).jobs, ["long.sh"]);
+}
+
+#[test]
+fn the_python_packages_of_an_image_are_those_of_the_lock_and_of_its_platform() {
+    let runtime = IMAGES[3].1.replace("layer:a", "layer:b");
+    let catalog = catalog_with(TABLE, [IMAGES[0], IMAGES[1], IMAGES[2], ("runtime", &runtime)]);
+    let mut lock = lock_for(&catalog);
+    let platform = catalog.table.default_platform();
+    let set = lock.sets.get_mut("python layer b 3.5.7").unwrap();
+    set.members = ["pypi:y==2/y-2.whl", "pypi:x==1/x-1.whl"].map(|id| id.parse().unwrap()).into();
+    let packages = |name: &str, tag: &str, platform| {
+        let image = catalog.image(&ImageRef { name: name.into(), tag: tag.into() }).unwrap();
+        catalog.python(&lock, platform, image).into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(packages("runtime", "3.5", platform), ["x==1", "y==2"]);
+    assert_eq!(packages("runtime", "3.5", "linux/arm64".parse().unwrap()), Vec::<String>::new());
+    assert_eq!(packages("custom", "3.5.7", platform), Vec::<String>::new());
 }
 
 #[test]

@@ -22,6 +22,8 @@ const ID: &str = "service-";
 const URL: &str = "io.spark-images.service.url";
 /// Names beside `localhost` that it is reached by, separated by spaces.
 const NAMES: &str = "io.spark-images.service.names";
+/// After how many seconds it is given up, if not after the usual time.
+const SECONDS: &str = "io.spark-images.service.seconds";
 
 /// Which servers jobs may use.
 #[derive(Debug, Clone, Default)]
@@ -124,14 +126,11 @@ impl Services {
     /// Lets a job reach the services that it needs. What stands in the way of it otherwise.
     pub(super) fn join(&self, needed: &[String], spec: &mut Spec) -> Result<(), Verdict> {
         let Some(whose) = self.offer.whose(needed).map_err(Verdict::Skipped)? else { return Ok(()) };
+        if let Some(why) = self.ended(needed) {
+            return Err(Verdict::Failed(format!("not run: {why}")));
+        }
         for name in needed {
-            let url = match self.servers.get(name) {
-                Some(server) => match server.ended() {
-                    None => &server.url,
-                    Some(why) => return Err(Verdict::Failed(format!("the service {name} is not there: {why}"))),
-                },
-                None => &self.offer.given[name],
-            };
+            let url = self.servers.get(name).map_or_else(|| &self.offer.given[name], |server| &server.url);
             spec.env.insert(variable(name), url.clone());
         }
         match (whose, &self.network) {
@@ -144,10 +143,10 @@ impl Services {
         Ok(())
     }
 
-    /// What became of those of a job's services that have ended, for the reason why the job failed.
+    /// What became of those of a job's services that have ended: why the job failed, or cannot be run.
     pub(super) fn ended(&self, needed: &[String]) -> Option<String> {
         let servers = needed.iter().filter_map(|name| Some((name, self.servers.get(name)?)));
-        let ended = servers.filter_map(|(name, server)| Some(format!("the service {name} {}", server.ended()?)));
+        let ended = servers.filter_map(|(name, server)| Some(format!("the service {name}: {}", server.ended()?)));
         Some(ended.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
     }
 

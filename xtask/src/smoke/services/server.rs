@@ -12,10 +12,10 @@ use camino::Utf8PathBuf;
 use catalog::{Catalog, Image};
 use sandbox::{Cancel, Network, Outcome, Output, Status};
 
-use super::{Case, NAMES, URL, Verdict};
+use super::{Case, NAMES, SECONDS, URL, Verdict};
 use crate::{boxed::Boxed, interrupt, report::text::duration, workspace::Workspace};
 
-/// A server that takes longer than this never gets ready.
+/// A server that takes longer than this never gets ready, unless its image says another time.
 const READY_LIMIT: Duration = Duration::from_secs(180);
 /// How often a wait looks whether Ctrl-C was pressed.
 const POLL: Duration = Duration::from_millis(100);
@@ -32,6 +32,7 @@ pub(super) struct Server {
     log: Utf8PathBuf,
     relative_log: String,
     begin: Instant,
+    limit: Duration,
     watch: Arc<Watch>,
     cancel: Cancel,
     thread: Option<JoinHandle<()>>,
@@ -72,22 +73,26 @@ impl Server {
         image: &Image,
         network: Network,
     ) -> Result<Self> {
-        let label = |key: &str| {
-            let value = image.labels.get(key).cloned();
-            value.with_context(|| format!("{} has no label {key:?} for jobs to find its server by", image.file))
-        };
+        let label = |key: &str| image.labels.get(key).map(String::as_str);
+        let url = label(URL)
+            .with_context(|| format!("{} has no label {URL:?} for jobs to find its server by", image.file))?;
+        let limit = label(SECONDS).map_or(Ok(READY_LIMIT), |text| {
+            let seconds = text.parse().map(Duration::from_secs);
+            seconds.with_context(|| format!("{}: {SECONDS} = {text:?}: expected a number of seconds", image.file))
+        })?;
         let boxed = Boxed::open(workspace, catalog, image, catalog.table.default_platform())?;
         let log = workspace.logs().join(format!("smoke-service-{name}.log"));
         if let Some(folder) = log.parent() {
             fs::create_dir_all(folder).with_context(|| format!("making {folder}"))?;
         }
         let mut server = Self {
-            url: label(URL)?,
+            url: url.to_owned(),
             names: label(NAMES).unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             image: image.reference.to_string(),
             relative_log: log.strip_prefix(&workspace.root).unwrap_or(&log).to_string(),
             log,
             begin: Instant::now(),
+            limit,
             watch: Arc::default(),
             cancel: Cancel::new(),
             thread: None,
@@ -134,8 +139,8 @@ impl Server {
             if let Some((_, elapsed)) = &state.ready {
                 return Ok(format!("ok {:>6}", duration(*elapsed)));
             }
-            if self.begin.elapsed() > READY_LIMIT || interrupt::is_set() {
-                let limit = READY_LIMIT.as_secs();
+            if self.begin.elapsed() > self.limit || interrupt::is_set() {
+                let limit = self.limit.as_secs();
                 let why = if interrupt::is_set() { "interrupted".into() } else { format!("not ready after {limit} s") };
                 state.ended = Some(why);
                 self.cancel.cancel();
