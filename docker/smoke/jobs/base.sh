@@ -3,7 +3,7 @@
 set -uo pipefail
 
 fail() {
-  echo "not ok base $1"
+  echo "not ok base ${1//$'\n'/ | }"
   exit 1
 }
 

@@ -3,7 +3,7 @@
 set -uo pipefail
 
 fail() {
-  echo "not ok builder $1"
+  echo "not ok builder ${1//$'\n'/ | }"
   exit 1
 }
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 
@@ -150,8 +151,11 @@ def image_conf():
     """The image's defaults are in force: a Spark setting, and metrics.properties by what the UI answers."""
     equal("spark.ui.prometheus.enabled", "true", session.conf.get("spark.ui.prometheus.enabled"))
     url = session.sparkContext.uiWebUrl.split(":")
-    with urllib.request.urlopen(f"http://127.0.0.1:{url[-1]}/metrics/prometheus", timeout=20) as answer:
-        text = answer.read().decode()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{url[-1]}/metrics/prometheus", timeout=20) as answer:
+            text = answer.read().decode()
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"the UI has no /metrics/prometheus, metrics.properties is not in force: {error}") from error
     metrics = [line for line in text.splitlines() if line.startswith("metrics_")]
     if not any("_jvm_" in line for line in metrics):
         raise AssertionError(f"no JVM metric among {len(metrics)} lines of /metrics/prometheus")

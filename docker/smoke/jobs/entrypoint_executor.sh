@@ -4,7 +4,7 @@
 set -uo pipefail
 
 fail() {
-  echo "not ok entrypoint_executor $1"
+  echo "not ok entrypoint_executor ${1//$'\n'/ | }"
   exit 1
 }
 

@@ -7,7 +7,7 @@ set -uo pipefail
 script="${1:-/opt/spark/bin/getGpusResources.sh}"
 
 fail() {
-  echo "not ok gpu_discovery $1"
+  echo "not ok gpu_discovery ${1//$'\n'/ | }"
   exit 1
 }
 

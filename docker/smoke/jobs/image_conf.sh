@@ -4,7 +4,7 @@
 set -uo pipefail
 
 fail() {
-  echo "not ok image_conf $1"
+  echo "not ok image_conf ${1//$'\n'/ | }"
   exit 1
 }
 

@@ -140,24 +140,24 @@ def decommission():
 failed = []
 
 
-def in_turn(check):
-    """The check, unless one before it failed; with the logs of the pods if it fails."""
+def in_turn(name, check):
+    """The check of this name, unless one before it failed; with the logs of the pods if it fails."""
     def run():
         if failed:
             raise AssertionError(f"not reached: {failed[0]} failed")
         try:
             return check()
         except BaseException:
-            failed.append(check.__name__)
+            failed.append(name)
             for pod in kube.processes:
                 print(f"==> {pod} <==", kube.log(pod)[-20000:], sep="\n", file=sys.stderr)
             raise
-    return run
+    return name, run
 
 
 try:
-    smoke.run([("k8s_submitted", in_turn(submitted)), ("k8s_driver", in_turn(driver)),
-               ("k8s_decommission", in_turn(decommission))])
+    smoke.run([in_turn("k8s_submitted", submitted), in_turn("k8s_driver", driver),
+               in_turn("k8s_decommission", decommission)])
 finally:
     for process in kube.processes.values():
         if process.poll() is None:

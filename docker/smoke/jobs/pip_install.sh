@@ -5,7 +5,7 @@
 set -uo pipefail
 
 fail() {
-  echo "not ok pip_install $1"
+  echo "not ok pip_install ${1//$'\n'/ | }"
   exit 1
 }
 
@@ -27,7 +27,7 @@ with zipfile.ZipFile(f"{sys.argv[1]}/smokewheel-1.0-py3-none-any.whl", "w") as w
         wheel.writestr(name, text)
 PYTHON
 
-python3 -m pip install --no-index --quiet "$folder"/*.whl || fail "pip install failed"
+said="$(python3 -m pip install --no-index --quiet "$folder"/*.whl 2>&1)" || fail "pip install: $said"
 said="$(cd / && smokewheel)" || fail "the wheel's script does not run"
 [[ $said == "from the wheel" ]] || fail "expected 'from the wheel', found: $said"
 broken="$(python3 -m pip check)" || fail "pip check: $broken"

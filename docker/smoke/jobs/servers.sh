@@ -9,7 +9,7 @@ trap 'kill -9 $(for pid in "${pids[@]}"; do tree "$pid"; done) 2> /dev/null' EXI
 
 fail() {
   tail -n 40 "$logs"/*.log >&2
-  echo "not ok $check $1"
+  echo "not ok $check ${1//$'\n'/ | }"
   exit 1
 }
 

@@ -12,7 +12,7 @@ else
 fi
 
 if [[ ! $output =~ Pi\ is\ roughly\ (3\.1[0-9]*) ]]; then
-  echo "not ok sparkpi expected 'Pi is roughly 3.1...', found: ${output:0:300}"
+  echo "not ok sparkpi expected 'Pi is roughly 3.1...', found: $(head -c 300 <<< "${output//$'\n'/ | }")"
   exit 1
 fi
 echo "ok sparkpi $kind, Pi is roughly ${BASH_REMATCH[1]}"

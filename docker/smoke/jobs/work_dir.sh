@@ -5,7 +5,7 @@
 set -uo pipefail
 
 fail() {
-  echo "not ok work_dir $1, as $(id -u):$(id -g)"
+  echo "not ok work_dir ${1//$'\n'/ | }, as $(id -u):$(id -g)"
   exit 1
 }
 
