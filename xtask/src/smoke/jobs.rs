@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use blob::Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::temporary::Temporary;
 use crate::workspace::Workspace;
 
 /// Where the jobs are seen in an image.
@@ -18,7 +19,7 @@ pub(crate) const DEFAULTS: &str = "/opt/spark/image-conf/spark-defaults.d/99-smo
 
 /// A copy of the jobs and what they read, removed when it is dropped.
 pub(crate) struct Jobs {
-    folder: tempfile::TempDir,
+    folder: Temporary,
 }
 
 /// How a job wants to be run: the words behind `# smoke:` in one of its first lines.
@@ -68,14 +69,10 @@ impl Wishes {
 impl Jobs {
     /// Copies the jobs. A checkout may lie where only its owner can read.
     pub(crate) fn stage(workspace: &Workspace) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("spark-images-smoke-")
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir()
-            .context("making a folder for the smoke jobs")?;
+        let folder = Temporary::new(&std::env::temp_dir()).context("making a folder for the smoke jobs")?;
         let jobs = Self { folder };
         for name in ["jobs", "conf"] {
-            let target = jobs.path()?.join(name);
+            let target = jobs.path().join(name);
             make_folder(&target).with_context(|| format!("making {target}"))?;
             let source = workspace.path("docker/smoke").join(name);
             // Not every checkout has a conf/.
@@ -89,7 +86,7 @@ impl Jobs {
     /// A file of Spark defaults with these settings.
     pub(crate) fn defaults(&self, settings: &BTreeMap<String, String>) -> Result<Utf8PathBuf> {
         let text: String = settings.iter().map(|(key, value)| format!("{key} {value}\n")).collect();
-        let path = self.path()?.join(format!("defaults-{}.conf", Digest::of(text.as_bytes()).hex()));
+        let path = self.path().join(format!("defaults-{}.conf", Digest::of(text.as_bytes()).hex()));
         blob::write(&path, text.as_bytes()).with_context(|| format!("writing {path}"))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
             .with_context(|| format!("opening {path} to all"))?;
@@ -97,13 +94,13 @@ impl Jobs {
     }
 
     /// Where the copy lies.
-    pub(crate) fn path(&self) -> Result<&Utf8Path> {
-        Utf8Path::from_path(self.folder.path()).context("a temporary folder whose name is not UTF-8")
+    pub(crate) fn path(&self) -> &Utf8Path {
+        self.folder.path()
     }
 
     /// How the job in this file wants to be run.
     pub(crate) fn wishes(&self, job: &str) -> Result<Wishes> {
-        let path = self.path()?.join("jobs").join(job);
+        let path = self.path().join("jobs").join(job);
         let text = fs::read_to_string(&path).with_context(|| format!("reading docker/smoke/jobs/{job}"))?;
         let line = text.lines().take(8).find_map(|line| line.strip_prefix("# smoke:"));
         wishes(line.unwrap_or_default()).with_context(|| format!("reading docker/smoke/jobs/{job}"))

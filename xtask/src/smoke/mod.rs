@@ -12,6 +12,7 @@ pub(crate) mod record;
 pub(crate) mod report;
 mod run;
 pub(crate) mod services;
+mod temporary;
 mod twins;
 
 use std::{

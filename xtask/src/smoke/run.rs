@@ -136,7 +136,7 @@ fn spec(
     spec.env.insert("SMOKE_EVENTS".to_owned(), EVENTS.to_owned());
     let bind =
         |source: Utf8PathBuf, target: &Utf8Path, read_only| Mount::Bind { source, target: target.into(), read_only };
-    let jobs = folders.jobs.path()?;
+    let jobs = folders.jobs.path();
     spec.mounts.push(bind(jobs.to_owned(), IN_IMAGE.into(), true));
     spec.mounts.push(bind(folders.events.to_owned(), EVENTS.into(), false));
     if !run.target.smoke.defaults.is_empty() {

@@ -9,7 +9,8 @@
 //! setpriv --pdeathsig KILL               die with the caller
 //! unshare --pid --fork --kill-child      the outer pid namespace: when its first process dies, the kernel kills all in it
 //!   sh                                   that process; it only waits
-//!     unshare --mount --pid ... --fork   the box
+//!     unshare --mount --pid ...          the box
+//!     sh                                 waits as well: unshare itself has no exit code for a command that is killed
 //!       sh setup.sh                      pid 1 of the box: mounts
 //!       setpriv, env, unshare --root     drops privileges, sets the environment, enters the image
 //!       COMMAND                          still pid 1
@@ -26,7 +27,10 @@ use crate::{
 };
 
 /// Waits for the box, and hides the shell's own words about a command that a signal ended.
-const WAIT: &str = r#"exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?"#;
+const WAIT: &str = r#"exec 3>&2 2>/dev/null; (exec "$@") 2>&3 3>&-; exit $?"#;
+
+/// The same, of the process that is no first one of a namespace: what a terminal sends is meant for the command.
+const WAIT_ON: &str = r#"trap : HUP INT QUIT TERM; exec 3>&2 2>/dev/null; (exec "$@") 2>&3 3>&-; exit $?"#;
 
 const SETUP: &str = include_str!("setup.sh");
 
@@ -65,11 +69,12 @@ impl Vector {
         }
         vector.add(["setpriv", "--pdeathsig", "KILL", "--"]);
         vector.add(["unshare", "--pid", "--fork", "--kill-child", "--", "sh", "-c", WAIT, "sh"]);
-        vector.add(["unshare", "--mount", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]);
+        vector.add(["unshare", "--mount", "--ipc", "--uts", "--pid"]);
         if spec.network == Network::None {
             vector.add(["--net"]);
         }
-        vector.add(["--", "sh", "-c", SETUP, "setup.sh", scratch.as_str()]);
+        vector.add(["--", "sh", "-c", WAIT_ON, "sh"]);
+        vector.add(["sh", "-c", SETUP, "setup.sh", scratch.as_str()]);
         vector.add([if upper == Upper::Memory { "memory" } else { "disk" }]);
         vector.add([if spec.network == Network::None { "none" } else { "host" }, &spec.hostname]);
         vector.add(read_only.iter().map(|path| path.as_str())).add(["--"]);

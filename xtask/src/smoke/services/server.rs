@@ -29,8 +29,7 @@ pub(super) struct Server {
     /// Further names of the loopback address.
     pub(super) names: Vec<String>,
     image: String,
-    log: Utf8PathBuf,
-    relative_log: String,
+    log: Log,
     begin: Instant,
     limit: Duration,
     watch: Arc<Watch>,
@@ -49,8 +48,24 @@ struct Watch {
 struct State {
     /// What it said when it was ready, and after how long.
     ready: Option<(String, Duration)>,
-    /// How it ended, if it did so by itself or was given up.
+    /// How it ended, if it did so by itself or was given up; with what it had said last.
     ended: Option<String>,
+}
+
+/// What it says.
+#[derive(Debug, Clone)]
+struct Log {
+    path: Utf8PathBuf,
+    /// As messages have it.
+    relative: String,
+}
+
+impl Log {
+    /// Why it ended, with what it has said last and where all of it is.
+    fn words(&self, why: &str) -> String {
+        let said = fs::read_to_string(&self.path).unwrap_or_default();
+        format!("{why}; {}log: {}", quoted(&said), self.relative)
+    }
 }
 
 impl Watch {
@@ -89,8 +104,7 @@ impl Server {
             url: url.to_owned(),
             names: label(NAMES).unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             image: image.reference.to_string(),
-            relative_log: log.strip_prefix(&workspace.root).unwrap_or(&log).to_string(),
-            log,
+            log: Log { relative: log.strip_prefix(&workspace.root).unwrap_or(&log).to_string(), path: log },
             begin: Instant::now(),
             limit,
             watch: Arc::default(),
@@ -105,14 +119,14 @@ impl Server {
         let mut spec = boxed.spec(boxed.argv(&[]), None)?;
         spec.network = network;
         spec.names.clone_from(&self.names);
-        spec.stderr = Output::File(self.log.clone());
+        spec.stderr = Output::File(self.log.path.clone());
         let (watch, begin) = (Arc::clone(&self.watch), self.begin);
         spec.stdout = Output::Lines(Box::new(move |line| {
             if let Some(evidence) = line.strip_prefix("ready ") {
                 watch.change(|state| state.ready = Some((evidence.trim().to_owned(), begin.elapsed())));
             }
         }));
-        let (watch, cancel) = (Arc::clone(&self.watch), self.cancel.clone());
+        let (watch, cancel, log) = (Arc::clone(&self.watch), self.cancel.clone(), self.log.clone());
         self.thread = Some(thread::spawn(move || {
             let ending = match boxed.run_until(spec, &cancel) {
                 Ok(Outcome { status: Status::Exited(code), .. }) => format!("ended with exit code {code}"),
@@ -120,7 +134,7 @@ impl Server {
                 Ok(_) => return,
                 Err(error) => format!("did not start: {error:#}"),
             };
-            watch.change(|state| state.ended = Some(ending));
+            watch.change(|state| state.ended = Some(log.words(&ending)));
         }));
         Ok(())
     }
@@ -142,7 +156,7 @@ impl Server {
             if self.begin.elapsed() > self.limit || interrupt::is_set() {
                 let limit = self.limit.as_secs();
                 let why = if interrupt::is_set() { "interrupted".into() } else { format!("not ready after {limit} s") };
-                state.ended = Some(why);
+                state.ended = Some(self.log.words(&why));
                 self.cancel.cancel();
                 continue;
             }
@@ -152,9 +166,7 @@ impl Server {
 
     /// How it ended, if it did; with what it said last.
     pub(super) fn ended(&self) -> Option<String> {
-        let ending = self.watch.state().ended.clone()?;
-        let said = fs::read_to_string(&self.log).unwrap_or_default();
-        Some(format!("{ending}; {}log: {}", quoted(&said), self.relative_log))
+        self.watch.state().ended.clone()
     }
 
     /// Stops it. Whether it got ready, and was there until now.
@@ -176,7 +188,7 @@ impl Server {
             verdict,
             earlier: None,
             elapsed,
-            log: Some(self.relative_log.clone()),
+            log: Some(self.log.relative.clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Cancel, Output, Sandbox, Status};
 
 use crate::{
@@ -91,6 +92,23 @@ fn what_a_command_left_in_the_background_dies_with_it() {
     let script = FAMILY.replace("wait; sleep 120", "exit 7");
     assert_eq!(run(&sandbox, bench.spec([], &["sh", "-c", &script, "sh", &mark])).status, Status::Exited(7));
     assert_eq!(alive(&mark), Vec::<String>::new());
+}
+
+#[test]
+fn a_command_that_somebody_kills_has_the_exit_code_of_that_and_its_own_words_alone() {
+    let bench = Bench::new();
+    let Some(sandbox) = bench.sandbox() else { return };
+    let mark = mark(&bench);
+    let mut spec = bench.spec([], &["sh", "-c", "echo words >&2; echo here; sleep 120; :", "sh", &mark]);
+    spec.stdout = Output::Lines(Box::new(move |_| {
+        let name = |path: &str| fs::read(format!("{path}/cmdline")).unwrap_or_default();
+        let path = alive(&mark).into_iter().find(|path| name(path).starts_with(b"sh\0-c\0echo words")).unwrap();
+        let pid = Pid::from_raw(path.trim_start_matches("/proc/").parse().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+    }));
+    let outcome = run(&sandbox, spec);
+    assert_eq!(outcome.status, Status::Exited(137));
+    assert_eq!(String::from_utf8_lossy(&outcome.stderr), "words\n");
 }
 
 #[test]
