@@ -139,7 +139,9 @@ impl Smoke {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let store = self.repository.store().to_str().unwrap();
         remains.extend(mounts.lines().filter(|line| line.contains(store)).map(str::to_owned));
-        remains.extend(self.processes(store).into_iter().chain(self.processes(&self.mark)).map(|pid| format!("process {pid}")));
+        remains.extend(
+            self.processes(store).into_iter().chain(self.processes(&self.mark)).map(|pid| format!("process {pid}")),
+        );
         remains
     }
 
@@ -210,7 +212,12 @@ fn a_service_that_never_gets_ready_or_ends_early_fails_its_jobs_and_no_other() {
     let user = cases.iter().find(|case| case.1 == "c_fine").unwrap().0.clone();
     let expected = [
         case("random uid", "a_never", "failed", &format!("not run: the service never: {never}")),
-        case("random uid", "b_both", "failed", &format!("not run: the service never: {never}; the service early: {early}")),
+        case(
+            "random uid",
+            "b_both",
+            "failed",
+            &format!("not run: the service never: {never}; the service early: {early}"),
+        ),
         case(&user, "c_fine", "passed", "test://fine.test"),
         case(&user, "d_alone", "passed", ""),
         case("service-early", "ready", "failed", &early),

@@ -68,8 +68,10 @@ pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
     let mut cases = read(&stdout, &expected, &ending(&outcome, &wishes));
-    if !outcome.status.success() && !cases.iter().any(|(_, verdict)| matches!(verdict, Verdict::Failed(_))) {
-        cases.push(("end".to_owned(), Verdict::Failed(format!("{} though no check failed", ending(&outcome, &wishes)))));
+    let ended_well = outcome.status.success() || outcome.status == Status::Cancelled;
+    if !ended_well && !cases.iter().any(|(_, verdict)| matches!(verdict, Verdict::Failed(_))) {
+        let why = format!("{} though no check failed", ending(&outcome, &wishes));
+        cases.push(("end".to_owned(), Verdict::Failed(why)));
     }
     let ended = services.ended(&wishes.services).map(|why| format!(" ({why})")).unwrap_or_default();
     let again = if wishes.services.is_empty() { "" } else { " --with-services" };
@@ -189,7 +191,9 @@ fn read(stdout: &str, expected: &[String], ending: &str) -> Vec<(String, Verdict
     let why = match (failed, said.last()) {
         _ if ending == INTERRUPTED => ending.to_owned(),
         (Some((name, _)), _) => format!("not reached: {ending} after {name} failed"),
-        (None, Some((name, _))) => format!("{ending} and said nothing about it, {name} being the last that it spoke of"),
+        (None, Some((name, _))) => {
+            format!("{ending} and said nothing about it, {name} being the last that it spoke of")
+        }
         (None, None) => format!("{ending} and said nothing about it"),
     };
     let silent = expected.iter().filter(|name| !said.iter().any(|(other, _)| other == *name));
