@@ -74,7 +74,7 @@ pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
         cases.push(("end".to_owned(), Verdict::Failed(why)));
     }
     let ended = services.ended(&wishes.services).map(|why| format!(" ({why})")).unwrap_or_default();
-    let again = if wishes.services.is_empty() { "" } else { " --with-services" };
+    let again = services.flags(&wishes.services);
     let finish = |(name, verdict): (String, Verdict)| Case {
         digest: Some(boxed.digest),
         again: format!("{}{again}", run.target.again),

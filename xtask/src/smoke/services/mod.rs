@@ -5,6 +5,7 @@
 //! `ready EVIDENCE` when the server has answered in its own protocol; what it logs goes to a file.
 
 mod server;
+mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,19 +46,24 @@ impl Offer {
     /// Reads `NAME=URL` words.
     ///
     /// # Errors
-    /// One is none, or names no service.
+    /// One is none, names no service, or has a URL of another form than the service's own.
     pub(crate) fn new(catalog: &Catalog, own: bool, words: &[String]) -> Result<Self> {
-        Self::of(&catalog.images().iter().filter_map(|image| image.id.strip_prefix(ID)).collect(), own, words)
+        let url = |image: &Image| image.labels.get(URL).cloned().unwrap_or_default();
+        let services = catalog.images().iter().filter_map(|image| Some((image.id.strip_prefix(ID)?, url(image))));
+        Self::of(&services.collect(), own, words)
     }
 
-    fn of(known: &BTreeSet<&str>, own: bool, words: &[String]) -> Result<Self> {
+    fn of(known: &BTreeMap<&str, String>, own: bool, words: &[String]) -> Result<Self> {
         let mut given = BTreeMap::new();
         for word in words {
-            let pair = word.split_once('=').filter(|(name, url)| known.contains(name) && url.contains("://"));
-            let Some((name, url)) = pair else {
-                let known = known.iter().copied().collect::<Vec<_>>().join(", ");
-                bail!("`--service {word}` is not NAME=URL\nservices: {known}; what a URL holds: docker/smoke/README.md")
+            let (name, url) = word.split_once('=').unwrap_or((word, ""));
+            let Some(own) = known.get(name) else {
+                let known = known.keys().copied().collect::<Vec<_>>().join(", ");
+                bail!("`--service {name}` is no service, expected NAME=URL\nservices: {known}")
             };
+            if let Some(form) = url::misfit(own, url) {
+                bail!("`--service {name}=…` is not what jobs need to reach it\nexpected --service {name}={form}")
+            }
             given.insert(name.to_owned(), url.to_owned());
         }
         Ok(Self { own, given })
@@ -143,6 +149,15 @@ impl Services {
         Ok(())
     }
 
+    /// The flags that let a job that needs these reach them again; without their URLs, which may hold passwords.
+    pub(super) fn flags(&self, needed: &[String]) -> String {
+        match self.offer.whose(needed) {
+            Ok(None) => String::new(),
+            Ok(Some(Whose::Users)) => needed.iter().map(|name| format!(" --service {name}=URL")).collect(),
+            Ok(Some(Whose::Own)) | Err(_) => " --with-services".to_owned(),
+        }
+    }
+
     /// What became of those of a job's services that have ended: why the job failed, or cannot be run.
     pub(super) fn ended(&self, needed: &[String]) -> Option<String> {
         let servers = needed.iter().filter_map(|name| Some((name, self.servers.get(name)?)));
@@ -175,7 +190,8 @@ mod tests {
     use super::*;
 
     fn offer(own: bool, words: &[&str]) -> Result<Offer> {
-        Offer::of(&["s3", "kafka"].into(), own, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        let known = [("s3", "http://k:s@s3.test:9000/b".to_owned()), ("kafka", "kafka://127.0.0.1:9092".to_owned())];
+        Offer::of(&known.into(), own, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -192,13 +208,20 @@ mod tests {
         assert_eq!(needs(&both, &["s3"]), Ok(Some(Whose::Users)));
         assert_eq!(needs(&both, &["kafka"]), Ok(Some(Whose::Own)));
         assert!(needs(&both, &["kafka", "s3"]).unwrap_err().starts_with("it needs kafka beside s3"));
+        let services = Services { offer: both, servers: BTreeMap::new(), network: None };
+        let flags = |name: &str| services.flags(&[name.to_owned()]);
+        assert_eq!((flags("s3").as_str(), flags("kafka").as_str()), (" --service s3=URL", " --with-services"));
+        assert_eq!(services.flags(&[]), "");
     }
 
     #[test]
     fn a_service_that_is_not_named_with_its_url_is_refused() {
-        for word in ["s3", "s3=host:9000", "mysql=mysql://u:p@host/d"] {
-            let error = offer(true, &[word]).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`--service {word}` is not NAME=URL\nservices: kafka, s3")), "{error}");
+        let error = |word: &str| offer(true, &[word]).unwrap_err().to_string();
+        let expected = "`--service mysql` is no service, expected NAME=URL\nservices: kafka, s3";
+        assert_eq!(error("mysql=mysql://u:p@host/d"), expected);
+        for word in ["s3", "s3=host:9000", "s3=http://key:secret@host/bucket"] {
+            let expected = "`--service s3=…` is not what jobs need to reach it\nexpected --service s3=http://USER:PASSWORD@HOST:PORT/NAME";
+            assert_eq!(error(word), expected);
         }
     }
 }
