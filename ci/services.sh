@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Jobs against real servers, and that nothing of these is left after kill -9.
+# Jobs against real servers, and that nothing of these is left after kill -9: no process, no mount and, after the next run, no
+# file. xtask/tests/smoke.rs has the same after success, failure and Ctrl-C.
 #
 #   ci/services.sh       with images that are built; the services are built here
 set -euo pipefail
@@ -23,7 +24,17 @@ family() {
   for pid in $(cat "/proc/$1/task/"*/children 2> /dev/null); do family "$pid"; done
 }
 
-"${xtask[@]}" smoke jdbc-drivers --spark 4.1.0 --with-services --only jdbc_services > "$work/killed" 2>&1 &
+# What a run might leave: mounts, folders of runs in the store, folders of jobs.
+store=${SPARK_IMAGES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spark-images}
+mkdir "$work/temporary"
+remains() {
+  grep -F "$store" /proc/self/mountinfo || true
+  find "$store/sandbox/runs" "$work/temporary" -mindepth 1 -maxdepth 1
+}
+"${xtask[@]}" smoke jdbc-drivers --spark 4.1.0 --only work_dir > "$work/before" 2>&1
+before=$(remains)
+
+TMPDIR="$work/temporary" "${xtask[@]}" smoke jdbc-drivers --spark 4.1.0 --with-services --only jdbc_services > "$work/killed" 2>&1 &
 cargo=$!
 until grep -q '^ok .* service postgresql' "$work/killed"; do
   kill -0 "$cargo"
@@ -44,4 +55,8 @@ if [ -n "$left" ]; then
   echo "these survived the kill of xtask"
   exit 1
 fi
-echo "of $(wc -w <<< "$family") processes none is left after kill -9"
+grep -F "$store" /proc/self/mountinfo && { echo "these mounts survived the kill of xtask"; exit 1; }
+[ "$(remains)" != "$before" ] || { echo "kill -9 left no file: it came too late"; exit 1; }
+TMPDIR="$work/temporary" "${xtask[@]}" smoke jdbc-drivers --spark 4.1.0 --only work_dir > "$work/after" 2>&1
+diff <(echo "$before") <(remains) || { echo "the next run did not remove what kill -9 left"; exit 1; }
+echo "of $(wc -w <<< "$family") processes none is left after kill -9, and no file after the next run"
