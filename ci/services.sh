@@ -24,12 +24,11 @@ family() {
   for pid in $(cat "/proc/$1/task/"*/children 2> /dev/null); do family "$pid"; done
 }
 
-# What a run might leave: mounts, folders of runs in the store, folders of jobs.
+# What killed runs leave: folders of runs in the store, folders of jobs. One that is in use is locked.
 store=${SPARK_IMAGES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spark-images}
 mkdir "$work/temporary"
 remains() {
-  grep -F "$store" /proc/self/mountinfo || true
-  find "$store/sandbox/runs" "$work/temporary" -mindepth 1 -maxdepth 1
+  find "$store/sandbox/runs" "$work/temporary" -mindepth 1 -maxdepth 1 -exec flock --nonblock {} echo {} \;
 }
 "${xtask[@]}" smoke jdbc-drivers --spark 4.1.0 --only work_dir > "$work/before" 2>&1
 before=$(remains)
@@ -58,5 +57,5 @@ fi
 grep -F "$store" /proc/self/mountinfo && { echo "these mounts survived the kill of xtask"; exit 1; }
 [ "$(remains)" != "$before" ] || { echo "kill -9 left no file: it came too late"; exit 1; }
 TMPDIR="$work/temporary" "${xtask[@]}" smoke jdbc-drivers --spark 4.1.0 --only work_dir > "$work/after" 2>&1
-diff <(echo "$before") <(remains) || { echo "the next run did not remove what kill -9 left"; exit 1; }
+[ "$(remains)" = "$before" ] || { remains; echo "the next run did not remove what kill -9 left"; exit 1; }
 echo "of $(wc -w <<< "$family") processes none is left after kill -9, and no file after the next run"
