@@ -298,7 +298,8 @@ scenario_tool() {
   say "tool.yml"
   green tool.yml push
   ended "Tool/Format" succeeded
-  has 'test result: ok'
+  has 'test result: .*ok'
+  has_not 'test result: .*FAILED'
 
   say "tool.yml: a test that fails"
   cat > "$work/clone/xtask/tests/a_test_that_fails.rs" << 'END'
