@@ -39,13 +39,15 @@ impl Session {
     /// Problems in the table; a stale lock under `--locked` or `--offline`; a registry that does not answer.
     pub(crate) fn open(global: &Global, origin: Option<OriginFlag>) -> Result<Self> {
         let workspace = Workspace::find(global)?;
+        // The tree of `--source-dir` is being looked at meanwhile.
+        let lock = workspace.lock();
         let catalog = workspace.catalog()?;
         let machine = Machine::look(&workspace, global, &catalog)?;
         checkouts::note(&workspace, &machine.store)?;
         let board = Board::new();
         let origins = origins(&catalog, origin)?;
         let may_write_lock = !is_locked(global) && !global.offline;
-        let mut lock = workspace.lock()?;
+        let mut lock = lock?;
         if may_write_lock && !lock.answers(&Requests::of(&catalog)) {
             board.say("the lock does not answer the table any more: locking what is new");
             lock = resolve::lock(&workspace, &machine, &catalog, &lock, &[], &board)?;

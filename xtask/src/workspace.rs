@@ -1,13 +1,18 @@
 //! The checkout, and the Spark tree of `--source-dir` that a run puts in the place of one of its versions.
 
-use std::{ops::Deref, panic, sync::OnceLock, thread};
+use std::{
+    ops::Deref,
+    panic,
+    sync::{Mutex, OnceLock, PoisonError},
+    thread::{self, JoinHandle},
+};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use catalog::{Catalog, Local, Table};
 use checkout::Checkout;
-use spark_source::{Identity, Pom, Tree};
+use spark_source::{Error, Identity, Pom, Tree};
 
 use crate::{
     flags::Global,
@@ -37,9 +42,9 @@ impl Deref for Workspace {
 #[derive(Debug)]
 pub(crate) struct SourceDir {
     pub(crate) tree: Tree,
-    /// What is remembered of its files.
-    memo: Utf8PathBuf,
     identity: OnceLock<Identity>,
+    /// It has some 20,000 files to look at: everything else is read meanwhile.
+    looking: Mutex<Option<JoinHandle<Result<Identity, Error>>>>,
 }
 
 impl From<Checkout> for Workspace {
@@ -71,22 +76,22 @@ impl Workspace {
     /// Table and image files, checked, with the Spark tree in the place of the version of its line.
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         let Some(source) = &self.source else { return self.checkout.catalog_with(|_| Ok(None)) };
-        // The tree has some 20,000 files to look at: the rest is read meanwhile.
-        thread::scope(|scope| {
-            let identity = scope.spawn(|| source.identity());
-            let join = || identity.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
-            self.checkout.catalog_with(|table| source.local(table, join).map(Some))
-        })
+        self.checkout.catalog_with(|table| source.local(table).map(Some))
     }
 }
 
 impl SourceDir {
-    /// Takes the tree, and reads what it says of itself.
+    /// Takes the tree, and begins to look at its files.
     fn look(workspace: &Workspace, folder: &Utf8Path) -> Result<Self> {
         let tree = Tree::open(folder)?;
         let name = format!("{}.memo", Digest::of(tree.root().as_str().as_bytes()).hex());
+        // What is remembered of its files.
         let memo = kept_folder(workspace, &open_store()?).join("source-dirs").join(name);
-        Ok(Self { tree, memo, identity: OnceLock::new() })
+        let looking = thread::spawn({
+            let tree = tree.clone();
+            move || tree.identity(&memo)
+        });
+        Ok(Self { tree, identity: OnceLock::new(), looking: Mutex::new(Some(looking)) })
     }
 
     /// The digest of its files; none before the catalog was read.
@@ -96,16 +101,16 @@ impl SourceDir {
 
     /// What its files are, as this run found them. All were read, unless they are as they were the last time.
     fn identity(&self) -> Result<Identity> {
-        if let Some(known) = self.identity.get() {
-            return Ok(*known);
+        if let Some(looking) = self.looking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let found = looking.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            let found = found.with_context(|| format!("reading the Spark tree {}", self.tree.root()))?;
+            return Ok(*self.identity.get_or_init(|| found));
         }
-        let found = self.tree.identity(&self.memo);
-        let found = found.with_context(|| format!("reading the Spark tree {}", self.tree.root()))?;
-        Ok(*self.identity.get_or_init(|| found))
+        self.identity.get().copied().with_context(|| format!("{} could not be read", self.tree.root()))
     }
 
     /// How the tree stands in the catalog: in the place of the version of its line.
-    fn local(&self, table: &Table, identity: impl FnOnce() -> Result<Identity>) -> Result<Local> {
+    fn local(&self, table: &Table) -> Result<Local> {
         let Pom { version, scala_binary, pyspark, .. } = self.tree.pom();
         let sparks = &table.sparks;
         let Some(spark) = sparks.values().find(|spark| version.starts_with(&format!("{}.", spark.line))) else {
@@ -125,7 +130,7 @@ impl SourceDir {
                 spark.scala
             );
         }
-        let hash = identity()?.digest.hex()[..HASH].to_owned();
+        let hash = self.identity()?.digest.hex()[..HASH].to_owned();
         Ok(Local { spark: spark.version.clone(), version: version.clone(), pyspark: pyspark.clone(), hash })
     }
 }

@@ -40,6 +40,7 @@ ul { list-style: none; margin: .3rem 0; padding: 0; }
 li { padding: .1rem 0 .1rem 1.2rem; text-indent: -1.2rem; overflow-wrap: anywhere; }
 .passed { color: var(--good); } .failed { color: var(--bad); font-weight: 600; } .skipped, .flaky { color: var(--odd); }
 pre { background: #8881; border-radius: 4px; max-height: 30rem; overflow: auto; padding: .5rem; font-size: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre:empty { display: none; }
 svg { width: 100%; min-width: 30rem; height: auto; } .drawing { overflow-x: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 @media print { body { max-width: none; font-size: 10pt; } pre { max-height: none; } details { break-inside: avoid; } }

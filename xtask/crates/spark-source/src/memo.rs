@@ -32,7 +32,7 @@ const SETTLED: i64 = 2_000_000_000;
 
 /// Up to so many files of a folder are looked up from the root of the tree; opening the folder costs as much as some ten
 /// of them.
-const FEW: usize = 16;
+const FEW: usize = 12;
 
 /// A path and what stood there.
 #[derive(Debug, Clone, PartialEq, Eq)]
