@@ -246,9 +246,8 @@ impl Verdict {
     fn with(&self, more: &str) -> Self {
         match self {
             Self::Passed(text) => Self::Passed(format!("{text}{more}")),
-            Self::Failed(text) | Self::Skipped(text) if text == INTERRUPTED => self.clone(),
-            Self::Failed(text) => Self::Failed(format!("{text}{more}")),
-            Self::Skipped(text) => Self::Skipped(text.clone()),
+            Self::Failed(text) if text != INTERRUPTED => Self::Failed(format!("{text}{more}")),
+            other => other.clone(),
         }
     }
 

@@ -60,7 +60,7 @@ impl Twins {
     }
 }
 
-/// All that it depends on what a start shows. Labels are not seen from inside of a container.
+/// All that what a start shows depends on. Labels are not seen from inside of a container.
 fn shown(what: &What, user: User, smoke: &Smoke, config: ImageConfig) -> String {
     let Smoke { checks, writable, readable, expect, defaults, jobs: _ } = smoke;
     let asked = match what {

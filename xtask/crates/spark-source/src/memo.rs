@@ -132,7 +132,8 @@ fn is_settled(begun: i64, was: &Stat, is: Stat) -> bool {
 
 impl View<'_> {
     /// Whether all of it is still right. This is the way of every build with nothing to do. The time goes into the
-    /// kernel's looking up of paths: hence files are looked up in their opened folder, and on several processors.
+    /// kernel's looking up of paths: a large folder is opened, then, and its files looked up in it; all on
+    /// several processors.
     fn holds(&self, root: &Utf8Path) -> bool {
         let Ok(root) =
             rustix::fs::open(root.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
