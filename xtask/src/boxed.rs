@@ -22,6 +22,8 @@ use crate::{
     workspace::Workspace,
 };
 
+/// What a run calls its host.
+pub(crate) const HOSTNAME: &str = "spark";
 /// How often a run looks whether Ctrl-C was pressed.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -82,7 +84,7 @@ impl Boxed {
         if !config.working_dir.is_empty() {
             spec.cwd = config.working_dir.clone().into();
         }
-        spec.hostname = "spark".to_owned();
+        spec.hostname = HOSTNAME.to_owned();
         Ok(spec)
     }
 

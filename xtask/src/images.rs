@@ -3,7 +3,7 @@
 use anyhow::{Error, Result, bail};
 use catalog::{Catalog, Image, Platform, Selection};
 
-use crate::platform::{flag, label};
+use crate::platform::{flags, label};
 
 /// The one image that `name` means.
 pub(crate) fn one<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Image> {
@@ -27,6 +27,6 @@ pub(crate) fn one_platform(catalog: &Catalog, asked: Option<&String>) -> Result<
 
 /// What to say when an image is not there.
 pub(crate) fn not_built(catalog: &Catalog, image: &Image, platform: Platform) -> String {
-    let (label, flag) = (label(catalog, platform, image), flag(catalog, platform));
-    format!("{label} is not built\nto build it: cargo xtask build-layers {}{flag}", image.reference)
+    let (label, flags) = (label(catalog, platform, image), flags(catalog, platform, &[image]));
+    format!("{label} is not built\nto build it: cargo xtask build-layers {}{flags}", image.reference)
 }

@@ -1,6 +1,6 @@
 //! Platforms as a command sees them: what images are built for, and what of it this machine can run.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use camino::Utf8Path;
 use catalog::{Catalog, Image, Platform};
@@ -22,12 +22,14 @@ pub(crate) fn label(catalog: &Catalog, platform: Platform, image: &Image) -> Str
     }
 }
 
-/// What a command about this platform must be told: nothing, or ` --platform linux/arm64`.
-pub(crate) fn flag(catalog: &Catalog, platform: Platform) -> String {
-    match platform == catalog.table.default_platform() {
-        true => String::new(),
-        false => format!(" --platform {platform}"),
+/// The flags by which commands mean these images for this platform, each behind a space.
+pub(crate) fn flags(catalog: &Catalog, platform: Platform, images: &[&Image]) -> String {
+    let groups: BTreeSet<&String> = images.iter().filter_map(|image| image.group.as_ref()).collect();
+    let mut flags: String = groups.into_iter().map(|group| format!(" --with {group}")).collect();
+    if platform != catalog.table.default_platform() {
+        flags += &format!(" --platform {platform}");
     }
+    flags
 }
 
 /// Why programs of this platform cannot be run here; nothing if they can, by the processor or by an emulator that the

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# smoke: gpu checks=gpu_discovery,gpu_discovery_real
 # gpu_discovery.sh [SCRIPT]: the script that tells Spark of the GPUs prints the JSON that Spark wants, with a stand-in
 # nvidia-smi for no, one and several GPUs and for one that fails; and with the real one, where there is one. On a machine
 # with a GPU it runs without an image, given the script's path. Then there are no variables of the image to look at.

@@ -1,3 +1,4 @@
+# smoke: gpu checks=gpu_wheels,gpu_cupy,gpu_cudf,gpu_cuml
 """RAPIDS' Python packages: they fit each other, how large they are, and what of them works without a driver.
 
 A package that needs NVIDIA's driver for its work is told from one that lacks a part of itself: the first is skipped with

@@ -1,3 +1,4 @@
+# smoke: gpu
 """A query on the GPU, and its plan says so. Without a GPU: skipped, with the reason."""
 
 import glob

@@ -63,6 +63,7 @@ pub(crate) fn steps(global: &Global, args: &CiRunArgs) -> Result<Vec<(&'static s
             platforms: platforms(),
             engine: EngineFlag::Embedded,
             with_services: false,
+            gpus: false,
             service: Vec::new(),
             only: Vec::new(),
             junit: args.junit.clone(),

@@ -13,7 +13,7 @@ use crate::{
     flags::{EngineFlag, Global, SmokeArgs},
     images::not_built,
     interrupt,
-    platform::{flag, foreign, label, oci},
+    platform::{flags, foreign, label, oci},
     report::progress::Board,
     schedule,
     smoke::{
@@ -29,10 +29,9 @@ use crate::{
 pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     let workspace = Workspace::find(global)?;
     let catalog = workspace.catalog()?;
-    if args.with_services && args.engine != EngineFlag::Embedded {
+    if args.gpus && args.engine == EngineFlag::Embedded {
         bail!(
-            "`--with-services` starts servers in the sandbox, and containers of an engine do not reach them\n\
-             name servers of yours: --service NAME=URL"
+            "`--gpus` needs an engine: the sandbox shows no device to an image; add --engine docker or --engine podman"
         );
     }
     let offer = Offer::new(&catalog, args.with_services, &args.service)?;
@@ -44,6 +43,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
         println!("nothing failed in the last run");
         return Ok(ExitCode::SUCCESS);
     }
+    let place = Place::open(&workspace, args.engine, args.gpus)?;
     let again = last.as_ref().map(Last::images);
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     for platform in catalog.table.platforms(&args.platforms.platform).map_err(Error::msg)? {
@@ -53,7 +53,7 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
         let (built, blocked) = by_state(&workspace, &catalog, &lock, &chosen, platform)?;
         skipped.extend(blocked);
         match foreign(platform) {
-            None => targets.extend(built.into_iter().map(|image| Target::new(&catalog, &lock, platform, image))),
+            None => targets.extend(built.iter().map(|image| Target::new(&place, &catalog, &lock, platform, image))),
             Some(why) => skipped.extend(built.into_iter().map(|image| Case::skipped(&catalog, platform, image, &why))),
         }
     }
@@ -64,7 +64,6 @@ pub(crate) fn run(global: &Global, args: &SmokeArgs) -> Result<ExitCode> {
     if let Some(failed) = &failed {
         runs.retain(|run| failed.contains(&run.title()));
     }
-    let place = Place::open(&workspace, &catalog, args.engine, &targets)?;
     let mut cases = smoke::smoke(&workspace, &catalog, &place, &runs, offer, jobs, &board)?;
     cases.extend(skipped);
     if let Some(last) = last {
@@ -122,9 +121,10 @@ fn by_state<'a>(
         [] => Ok((built, cases)),
         [one] => bail!(not_built(catalog, one, platform)),
         many => {
-            let (names, flag) = (many.iter().map(|image| label(catalog, platform, image)), flag(catalog, platform));
+            let (names, flags) =
+                (many.iter().map(|image| label(catalog, platform, image)), flags(catalog, platform, many));
             let names = names.collect::<Vec<_>>().join("\n  ");
-            bail!("these images are not built\n  {names}\nto build them: cargo xtask build-layers{flag}")
+            bail!("these images are not built\n  {names}\nto build them: cargo xtask build-layers{flags}")
         }
     }
 }

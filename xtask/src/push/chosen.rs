@@ -15,7 +15,7 @@ use super::proof::Proof;
 use checkout::{records::Records, text::count};
 
 use crate::{
-    platform::{flag, label, oci},
+    platform::{flags, label, oci},
     workspace::Workspace,
 };
 
@@ -88,7 +88,7 @@ impl<'c> Chosen<'c> {
             let name = image.reference.to_string();
             let built = layout.lookup_for(&name, &oci(platform))?.and_then(|found| Some((found, records.get(image)?)));
             let Some((found, built)) = built.filter(|(found, built)| found.digest == built.record.manifest) else {
-                missing.push(format!("{name}{}", flag(catalog, platform)));
+                missing.push(format!("{name}{}", flags(catalog, platform, &[image])));
                 continue;
             };
             let manifest = layout.manifest(&found)?;

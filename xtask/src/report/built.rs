@@ -60,9 +60,9 @@ pub(crate) fn print(finished: &[Finished<'_>], session: &Session, engine: Option
                     eprintln!("  log: {shown}");
                 }
                 if !error.contains("cargo xtask") {
-                    let flag = platform::flag(catalog, done.platform);
+                    let flags = platform::flags(catalog, done.platform, &[done.image]);
                     let engine = engine.map_or_else(String::new, |engine| format!(" --engine {engine}"));
-                    eprintln!("  next: cargo xtask build-layers {}{flag}{engine}", done.image.reference);
+                    eprintln!("  next: cargo xtask build-layers {}{flags}{engine}", done.image.reference);
                 }
             }
             _ => {}

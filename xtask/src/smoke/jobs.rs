@@ -31,6 +31,8 @@ pub(crate) struct Wishes {
     pub(crate) writable: bool,
     /// With `docker/smoke/conf` mounted read-only here.
     pub(crate) conf: Option<Utf8PathBuf>,
+    /// With a GPU, where there is one.
+    pub(crate) gpu: bool,
     /// With these services at hand.
     pub(crate) services: Vec<String>,
     /// With empty folders in memory here.
@@ -50,6 +52,7 @@ impl Default for Wishes {
             root: false,
             writable: false,
             conf: None,
+            gpu: false,
             services: Vec::new(),
             tmpfs: Vec::new(),
             checks: Vec::new(),
@@ -117,6 +120,9 @@ fn wishes(words: &str) -> Result<Wishes> {
         } else if word == "writable" {
             wishes.writable = true;
             Some(())
+        } else if word == "gpu" {
+            wishes.gpu = true;
+            Some(())
         } else if let Some(path) = value("conf") {
             wishes.conf = Some(path.into());
             Some(())
@@ -138,7 +144,7 @@ fn wishes(words: &str) -> Result<Wishes> {
         };
         if known.is_none() {
             bail!(
-                "`# smoke:{words}` has the word `{word}`; known words are `root`, `writable`, `conf=PATH`, `service=NAME`, \
+                "`# smoke:{words}` has the word `{word}`; known words are `root`, `writable`, `gpu`, `conf=PATH`, `service=NAME`, \
                  `tmpfs=PATH,...`, `checks=NAME,...`, `memory=2g` (or `1500m`) and `seconds=N`"
             );
         }
@@ -188,13 +194,14 @@ mod tests {
             root: true,
             writable: true,
             conf: Some("/opt/spark/conf".into()),
+            gpu: true,
             services: vec!["s3".to_owned(), "kafka".to_owned()],
             tmpfs: vec!["/a".into(), "/b".into()],
             checks: vec!["one".to_owned(), "two".to_owned()],
             memory: 1500 << 20,
             time: Duration::from_secs(60),
         };
-        let words = " root writable conf=/opt/spark/conf service=s3 service=kafka tmpfs=/a,/b checks=one,two memory=1500m seconds=60";
+        let words = " root writable gpu conf=/opt/spark/conf service=s3 service=kafka tmpfs=/a,/b checks=one,two memory=1500m seconds=60";
         assert_eq!(wishes(words).unwrap(), expected);
         assert_eq!(wishes("memory=2g").unwrap().memory, 2 << 30);
         assert_eq!(wishes("").unwrap(), Wishes::default());

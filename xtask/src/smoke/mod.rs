@@ -129,7 +129,11 @@ pub(crate) fn smoke(
 ) -> Result<Vec<Case>> {
     let cancel = crate::interrupt::flag()?;
     let files = Jobs::stage(workspace)?;
-    let services = Services::start(workspace, catalog, offer, &needed(runs, &files)?, board)?;
+    let servers = offer.servers(catalog, needed(runs, &files)?)?;
+    let own = servers.iter().map(|(_, image)| (*image, catalog.table.default_platform()));
+    let images = runs.iter().map(|run| (run.target.image, run.target.platform)).chain(own);
+    place.require(workspace, catalog, images)?;
+    let services = Services::start(workspace, catalog, place, offer, servers, board)?;
     let bench = run::Bench { workspace, catalog, place, jobs: &files, services: &services };
     let twins = Twins::find(workspace, catalog, runs)?;
     let firsts: Vec<usize> = (0..runs.len()).filter(|index| twins.first[*index] == *index).collect();
@@ -212,10 +216,10 @@ fn runs_of<'a>(target: &'a Target<'a>) -> Vec<Run<'a>> {
 }
 
 impl<'a> Target<'a> {
-    /// An image and what proves it; its Python packages are those of the lock.
-    pub(crate) fn new(catalog: &Catalog, lock: &Lock, platform: Platform, image: &'a Image) -> Self {
+    /// An image and what proves it at this place; its Python packages are those of the lock.
+    pub(crate) fn new(place: &Place, catalog: &Catalog, lock: &Lock, platform: Platform, image: &'a Image) -> Self {
         let label = platform::label(catalog, platform, image);
-        let again = format!("{}{}", image.reference, platform::flag(catalog, platform));
+        let again = format!("{}{}{}", image.reference, platform::flags(catalog, platform, &[image]), place.flags());
         let mut smoke = catalog.smoke(image);
         let packages: Vec<String> = catalog.python(lock, platform, image).into_iter().collect();
         smoke.expect.insert("PYTHON".to_owned(), packages.join(" "));
@@ -248,6 +252,13 @@ impl Verdict {
             Self::Passed(text) => Self::Passed(format!("{text}{more}")),
             Self::Failed(text) if text != INTERRUPTED => Self::Failed(format!("{text}{more}")),
             other => other.clone(),
+        }
+    }
+
+    /// What was to be checked here and was not has failed.
+    fn demand(&mut self) {
+        if let Self::Skipped(why) = self {
+            *self = Self::Failed(format!("with --gpus: {why}"));
         }
     }
 

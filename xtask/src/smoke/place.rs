@@ -1,57 +1,49 @@
 //! Where jobs run: in the sandbox, or in containers of an engine that has the images.
 
-use std::{path::Path, process};
+use std::{collections::BTreeMap, path::Path, process};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
-use catalog::Catalog;
-use sandbox::{Engine, Outcome, Spec};
+use catalog::{Catalog, Image, Platform};
+use sandbox::{Cancel, Engine, Loopback, Network, Outcome, Pause, Spec};
 
-use super::Target;
 use crate::{
-    boxed::{Boxed, container_engine, until_interrupted},
+    boxed::{self, Boxed, HOSTNAME, container_engine},
     flags::EngineFlag,
     images::not_built,
     machine::{kept_folder, open_store},
-    platform::oci,
+    platform::{flags, oci},
     workspace::Workspace,
 };
 
-/// Where jobs run.
+/// Where jobs and their servers run.
+#[derive(Debug, Clone)]
 pub(crate) enum Place {
     /// In the sandbox.
     Sandbox,
     /// In containers, whose names begin as those of all runs with this store do.
-    Engine { engine: Engine, prefix: String },
+    Engine {
+        engine: Engine,
+        prefix: String,
+        /// Whether jobs that use a GPU see those of the machine.
+        gpus: bool,
+    },
+}
+
+/// A network that servers and jobs share, with nothing outside; there until this is dropped.
+pub(super) enum Shared {
+    Loopback(Loopback),
+    Pause(Pause),
 }
 
 impl Place {
-    /// Makes sure that the engine has these images, and removes the containers of runs that were killed.
+    /// Makes sure that the engine answers, and removes the containers of runs that were killed.
     ///
     /// # Errors
-    /// The engine does not answer, or lacks an image: with the command that loads it.
-    pub(crate) fn open(
-        workspace: &Workspace,
-        catalog: &Catalog,
-        flag: EngineFlag,
-        targets: &[Target<'_>],
-    ) -> Result<Self> {
+    /// The engine does not answer.
+    pub(crate) fn open(workspace: &Workspace, flag: EngineFlag, gpus: bool) -> Result<Self> {
         let Some(engine) = container_engine(flag) else { return Ok(Self::Sandbox) };
         engine.probe()?;
-        let layout = workspace.open_layout()?;
-        let mut missing = Vec::new();
-        for target in targets {
-            let name = target.image.reference.to_string();
-            let found = layout.lookup_for(&name, &oci(target.platform))?;
-            let found = found.with_context(|| not_built(catalog, target.image, target.platform))?;
-            if !engine.has(&name, &layout.manifest(&found)?.config.digest)? {
-                missing.push(name);
-            }
-        }
-        if !missing.is_empty() {
-            let list = missing.join(" ");
-            bail!("{engine} lacks what was built here: {list}\nto load it: cargo xtask load {list} --to {engine}");
-        }
         let store = kept_folder(workspace, &open_store()?);
         let prefix = format!("spark-images-smoke-{}-", &Digest::of(store.as_str().as_bytes()).hex()[..12]);
         for name in engine.containers(&prefix)? {
@@ -60,7 +52,44 @@ impl Place {
                 engine.remove(&name)?;
             }
         }
-        Ok(Self::Engine { engine, prefix })
+        Ok(Self::Engine { engine, prefix, gpus })
+    }
+
+    /// Makes sure that the engine has these images, as they were built.
+    ///
+    /// # Errors
+    /// It lacks one: with the command that loads it.
+    pub(super) fn require<'a>(
+        &self,
+        workspace: &Workspace,
+        catalog: &Catalog,
+        images: impl Iterator<Item = (&'a Image, Platform)>,
+    ) -> Result<()> {
+        let Self::Engine { engine, .. } = self else { return Ok(()) };
+        let layout = workspace.open_layout()?;
+        let mut missing = BTreeMap::new();
+        for (image, platform) in images {
+            let name = image.reference.to_string();
+            let found = layout.lookup_for(&name, &oci(platform))?;
+            let found = found.with_context(|| not_built(catalog, image, platform))?;
+            if !engine.has(&name, &layout.manifest(&found)?.config.digest)? {
+                missing.insert(name, (image, platform));
+            }
+        }
+        let Some((_, (_, platform))) = missing.first_key_value() else { return Ok(()) };
+        let flags = flags(catalog, *platform, &missing.values().map(|(image, _)| *image).collect::<Vec<_>>());
+        let list = missing.into_keys().collect::<Vec<_>>().join(" ");
+        bail!("{engine} lacks what was built here: {list}\nto load it: cargo xtask load {list}{flags} --to {engine}")
+    }
+
+    /// The flags that mean this place, each behind a space.
+    pub(super) fn flags(&self) -> String {
+        match self {
+            Self::Sandbox => String::new(),
+            Self::Engine { engine, gpus, .. } => {
+                format!(" --engine {engine}{}", if *gpus { " --gpus" } else { "" })
+            }
+        }
     }
 
     /// Whether the kernel enforces no owner and no group in what runs here.
@@ -68,15 +97,53 @@ impl Place {
         matches!(self, Self::Sandbox) && boxed.uid_emulated()
     }
 
-    /// Runs a job; Ctrl-C ends it and all that it started. `title` is of this job alone.
-    pub(super) fn run(&self, boxed: &Boxed, target: &Target<'_>, title: &str, spec: Spec) -> Result<Outcome> {
+    /// Whether jobs that use a GPU see one.
+    pub(super) fn has_gpus(&self) -> bool {
+        matches!(self, Self::Engine { gpus: true, .. })
+    }
+
+    /// A network for servers and jobs, in which these names lead to itself. `image` is one that runs here.
+    pub(super) fn network(&self, workspace: &Workspace, image: &Image, names: &[String]) -> Result<Shared> {
+        Ok(match self {
+            Self::Sandbox => Shared::Loopback(Loopback::new(&boxed::sandbox(workspace)?)?),
+            Self::Engine { engine, prefix, .. } => {
+                let (image, name) = (image.reference.to_string(), container(prefix, "network"));
+                Shared::Pause(Pause::start(*engine, &image, &name, HOSTNAME, names)?)
+            }
+        })
+    }
+
+    /// Runs something in an image until `cancel` is used. `title` is of it alone.
+    pub(super) fn run(
+        &self,
+        boxed: &Boxed,
+        image: &Image,
+        title: &str,
+        spec: Spec,
+        gpus: bool,
+        cancel: &Cancel,
+    ) -> Result<Outcome> {
         match self {
-            Self::Sandbox => boxed.run(spec),
-            Self::Engine { engine, prefix } => {
-                let name = format!("{prefix}{}-{}", process::id(), &Digest::of(title.as_bytes()).hex()[..12]);
-                let image = target.image.reference.to_string();
-                Ok(until_interrupted(|cancel| engine.run_spec(&image, &name, spec, cancel))??)
+            Self::Sandbox => boxed.run_until(spec, cancel),
+            Self::Engine { engine, prefix, .. } => {
+                let (image, name) = (image.reference.to_string(), container(prefix, title));
+                Ok(engine.run_spec(&image, &name, spec, gpus, cancel)?)
             }
         }
     }
+}
+
+impl Shared {
+    /// What a run joins it by.
+    pub(super) fn network(&self) -> Network {
+        match self {
+            Self::Loopback(loopback) => loopback.network(),
+            Self::Pause(pause) => pause.network(),
+        }
+    }
+}
+
+/// What a container of this process is called.
+fn container(prefix: &str, title: &str) -> String {
+    format!("{prefix}{}-{}", process::id(), &Digest::of(title.as_bytes()).hex()[..12])
 }

@@ -15,7 +15,10 @@ use super::{
     record,
     services::Services,
 };
-use crate::{boxed::Boxed, workspace::Workspace};
+use crate::{
+    boxed::{Boxed, until_interrupted},
+    workspace::Workspace,
+};
 
 /// What all runs share.
 pub(super) struct Bench<'a> {
@@ -63,11 +66,17 @@ pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
     if let Err(verdict) = services.join(&wishes.services, &mut spec) {
         return Ok(vec![Case { digest: Some(boxed.digest), ..run.case(run.what.name(), verdict) }]);
     }
-    let outcome = place.run(&boxed, run.target, &run.title(), spec)?;
+    let gpus = wishes.gpu && place.has_gpus();
+    let (image, title) = (run.target.image, run.title());
+    let outcome = until_interrupted(|cancel| place.run(&boxed, image, &title, spec, gpus, cancel))??;
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
     let mut cases = read(&stdout, &expected, &ending(&outcome, &wishes));
+    if gpus {
+        // It was given what it needs.
+        cases.iter_mut().for_each(|(_, verdict)| verdict.demand());
+    }
     let ended_well = outcome.status.success() || outcome.status == Status::Cancelled;
     if !ended_well && !cases.iter().any(|(_, verdict)| matches!(verdict, Verdict::Failed(_))) {
         let why = format!("{} though no check failed", ending(&outcome, &wishes));

@@ -20,6 +20,10 @@ pub struct SmokeArgs {
     /// Use a server of your own for the jobs that need it, as `s3=http://KEY:SECRET@HOST:PORT/BUCKET`
     #[arg(long, value_name = "NAME=URL")]
     pub service: Vec<String>,
+    /// Give the jobs that use a GPU those of this machine. Docker needs NVIDIA's container toolkit for it, Podman a CDI
+    /// specification of `nvidia.com/gpu`. What is skipped without a GPU is a failure then
+    #[arg(long)]
+    pub gpus: bool,
     /// Only this: a job (`s3a`), `session` (the checks of one Spark session) or `permissions`
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,

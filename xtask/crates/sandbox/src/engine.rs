@@ -45,6 +45,14 @@ pub struct Container {
     pub stderr: Output,
 }
 
+/// A network that containers of an engine share. As Kubernetes has it, a container that does nothing holds it, until this
+/// is dropped.
+#[derive(Debug)]
+pub struct Pause {
+    engine: Engine,
+    name: String,
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.program())
@@ -111,16 +119,16 @@ impl Engine {
     }
 
     /// Runs what the sandbox would run, in a container of an image that this engine has, with the limits that the sandbox
-    /// sets: the user, what may be written, the network; and no capabilities, unless it is root. The container is removed
-    /// in the end, also after the time is up and when `cancel` is used.
+    /// sets: the user, what may be written, the network; and no capabilities, unless it is root. With `gpus` it sees those of
+    /// the machine. The container is removed in the end, also after the time is up and when `cancel` is used.
     ///
     /// # Errors
     /// The engine's client cannot be started. The network is that of a process.
-    pub fn run_spec(self, image: &str, name: &str, spec: Spec, cancel: &Cancel) -> Result<Outcome, Error> {
+    pub fn run_spec(self, image: &str, name: &str, spec: Spec, gpus: bool, cancel: &Cancel) -> Result<Outcome, Error> {
         if let Network::Of { .. } = spec.network {
             return Err(self.cannot_join());
         }
-        let argv = self.spec_vector(image, name, &spec);
+        let argv = self.spec_vector(image, name, &spec, gpus);
         let streams = Streams { stdin: spec.stdin.into(), stdout: spec.stdout, stderr: spec.stderr };
         self.run_client(&argv, name, streams, spec.timeout, cancel)
     }
@@ -185,7 +193,7 @@ impl Engine {
 
     fn vector(self, container: &Container, rootless: bool) -> Vec<String> {
         let mut argv: Vec<String> = [self.program(), "run", "--rm", "--name", &container.name].map(String::from).into();
-        argv.extend(["--network", if container.network == Network::None { "none" } else { "host" }].map(String::from));
+        argv.push(network(&container.network));
         // Files in mounted folders get the owner of whoever called.
         argv.push(match rootless {
             true => "--user=0:0".to_owned(),
@@ -196,14 +204,23 @@ impl Engine {
         argv
     }
 
-    fn spec_vector(self, image: &str, name: &str, spec: &Spec) -> Vec<String> {
+    fn spec_vector(self, image: &str, name: &str, spec: &Spec, gpus: bool) -> Vec<String> {
         let mut argv: Vec<String> = [self.program(), "run", "--rm", "--name", name].map(String::from).into();
-        argv.push(format!("--network={}", if spec.network == Network::None { "none" } else { "host" }));
         argv.push(format!("--user={}:{}", spec.user.uid, spec.user.gid));
         argv.extend(spec.user.groups.iter().map(|group| format!("--group-add={group}")));
-        argv.extend([format!("--hostname={}", spec.hostname), format!("--workdir={}", spec.cwd)]);
-        let names = std::iter::once(&spec.hostname).chain(&spec.names);
-        argv.extend(names.map(|name| format!("--add-host={name}:127.0.0.1")));
+        argv.push(format!("--workdir={}", spec.cwd));
+        argv.push(network(&spec.network));
+        if !matches!(spec.network, Network::OfContainer { .. }) {
+            argv.extend(hosts(&spec.hostname, &spec.names));
+        }
+        if gpus {
+            // Podman and the engines after it take the name of NVIDIA's CDI specification; Docker's own flag works with
+            // NVIDIA's hook, and with a CDI specification from Docker 28.3 on.
+            argv.push(match self {
+                Self::Docker => "--gpus=all".to_owned(),
+                Self::Podman => "--device=nvidia.com/gpu=all".to_owned(),
+            });
+        }
         if spec.user.uid != 0 {
             argv.extend(["--cap-drop=ALL", "--security-opt=no-new-privileges"].map(String::from));
         }
@@ -254,6 +271,52 @@ impl Engine {
     }
 }
 
+impl Pause {
+    /// Starts it, with nothing but a loopback interface, `hostname` and `names` being names of it. The image has a `sleep`.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub fn start(engine: Engine, image: &str, name: &str, hostname: &str, names: &[String]) -> Result<Self, Error> {
+        let mut arguments: Vec<String> =
+            ["run", "--detach", "--rm", "--network=none", "--name", name].map(String::from).into();
+        arguments.extend(hosts(hostname, names));
+        arguments.extend(["--entrypoint=sleep", image, "infinity"].map(String::from));
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let started = engine.client(&words);
+        started.map_err(|cause| Error::Setup(format!("making a network for containers of {engine}: {cause}")))?;
+        Ok(Self { engine, name: name.to_owned() })
+    }
+
+    /// What a [`Spec`] joins it by.
+    pub fn network(&self) -> Network {
+        Network::OfContainer { name: self.name.clone() }
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        // Whoever starts containers of such names next removes what is left.
+        let _ = self.engine.remove(&self.name);
+    }
+}
+
+/// The flag of a network.
+fn network(network: &Network) -> String {
+    match network {
+        Network::None => "--network=none".to_owned(),
+        // The network of a process was refused before.
+        Network::Host | Network::Of { .. } => "--network=host".to_owned(),
+        Network::OfContainer { name } => format!("--network=container:{name}"),
+    }
+}
+
+/// The host's name and all names of the loopback address.
+fn hosts(hostname: &str, names: &[String]) -> Vec<String> {
+    let names = std::iter::once(hostname).chain(names.iter().map(String::as_str));
+    let known = names.map(|name| format!("--add-host={name}:127.0.0.1"));
+    std::iter::once(format!("--hostname={hostname}")).chain(known).collect()
+}
+
 /// The image, and what runs in it in place of its own command.
 fn command(image: &str, env: &BTreeMap<String, String>, words: &[String], argv: &mut Vec<String>) {
     argv.extend(env.iter().map(|(name, value)| format!("--env={name}={value}")));
@@ -270,6 +333,7 @@ fn host() -> process::Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Root;
 
     #[test]
     fn the_vector_of_a_container() {
@@ -295,8 +359,7 @@ mod tests {
             "--rm",
             "--name",
             "one",
-            "--network",
-            "none",
+            "--network=none",
             "--user=0:0",
             "--security-opt=label=disable",
             "--mount=type=bind,source=/a,target=/in,readonly",
@@ -312,5 +375,24 @@ mod tests {
         let owner = format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid());
         assert_eq!(docker[0], "docker");
         assert!(docker.contains(&owner) && !docker.iter().any(|word| word.contains("security-opt")), "{docker:?}");
+    }
+
+    #[test]
+    fn what_shares_a_network_names_no_hosts_of_its_own_and_sees_a_gpu_when_it_is_given_one() {
+        let root = Root::new(Vec::new());
+        let spec = |network| Spec { network, names: vec!["s3.test".to_owned()], ..Spec::new(root.clone(), ["true"]) };
+        let words = |engine: Engine, network, gpus| engine.spec_vector("image:1", "one", &spec(network), gpus);
+        let own = words(Engine::Docker, Network::None, false);
+        for word in ["--network=none", "--hostname=sandbox", "--add-host=s3.test:127.0.0.1"] {
+            assert!(own.iter().any(|other| other == word), "{word}: {own:?}");
+        }
+        let shared = words(Engine::Docker, Network::OfContainer { name: "pause".to_owned() }, true);
+        assert!(shared.iter().any(|word| word == "--network=container:pause"), "{shared:?}");
+        // Engines refuse them beside the network of another container.
+        assert!(!shared.iter().any(|word| word.contains("host=") || word.contains("hostname=")), "{shared:?}");
+        let gpu = |words: Vec<String>| words.into_iter().find(|word| word.contains("gpu"));
+        assert_eq!(gpu(own), None);
+        assert_eq!(gpu(shared).as_deref(), Some("--gpus=all"));
+        assert_eq!(gpu(words(Engine::Podman, Network::None, true)).as_deref(), Some("--device=nvidia.com/gpu=all"));
     }
 }

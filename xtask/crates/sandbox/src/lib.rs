@@ -42,7 +42,7 @@ mod unpack;
 mod users;
 mod vector;
 
-pub use engine::{Container, Engine};
+pub use engine::{Container, Engine, Pause};
 pub use error::{Error, Unsupported};
 pub use layers::Layers;
 pub use loopback::Loopback;

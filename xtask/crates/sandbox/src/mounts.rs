@@ -215,7 +215,7 @@ impl Table<'_> {
         let name = &self.spec.hostname;
         let more: String = self.spec.names.iter().map(|name| format!(" {name}")).collect();
         let resolver = match self.spec.network {
-            Network::None | Network::Of { .. } => String::new(),
+            Network::None | Network::Of { .. } | Network::OfContainer { .. } => String::new(),
             // Without the file, the resolver of the C library asks the host itself.
             Network::Host => fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         };

@@ -5,7 +5,7 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, time::Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    Cancel, Error, Layers, Outcome, Spec, Status, Support, Upper,
+    Cancel, Error, Layers, Network, Outcome, Spec, Status, Support, Upper,
     mounts::{self, UpperAt},
     process::{self, Streams, Victim},
     scratch::Scratch,
@@ -104,6 +104,9 @@ fn check(spec: &Spec) -> Result<(), Error> {
     let texts = spec.argv.iter().chain(spec.env.keys()).chain(spec.env.values());
     if let Some(text) = texts.into_iter().find(|text| text.contains('\0')) {
         return wrong(format!("{text:?} cannot be given to a command: it holds a NUL"));
+    }
+    if let Network::OfContainer { name } = &spec.network {
+        return wrong(format!("a box cannot join the network of the container {name}"));
     }
     let is_name_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     let is_name = |name: &str| !name.is_empty() && name.len() <= 64 && name.chars().all(is_name_part);

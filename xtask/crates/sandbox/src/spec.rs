@@ -93,7 +93,7 @@ pub enum Mount {
 }
 
 /// What a command can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Network {
     /// A loopback interface of its own, nothing else.
     None,
@@ -103,6 +103,11 @@ pub enum Network {
     Of {
         /// The process.
         pid: u32,
+    },
+    /// What this container of an engine has: see [`Pause`](crate::Pause). The names of hosts are that container's, too.
+    OfContainer {
+        /// The container's name.
+        name: String,
     },
 }
 

@@ -11,11 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use catalog::{Catalog, Image};
-use sandbox::{Loopback, Network, Spec};
+use sandbox::{Network, Spec};
 
 use self::server::Server;
-use super::{Case, Verdict};
-use crate::{boxed, images, report::progress::Board, workspace::Workspace};
+use super::{
+    Case, Verdict,
+    place::{Place, Shared},
+};
+use crate::{images, report::progress::Board, workspace::Workspace};
 
 /// What an image of a service is called, before its name.
 const ID: &str = "service-";
@@ -39,7 +42,7 @@ pub(crate) struct Offer {
 pub(super) struct Services {
     offer: Offer,
     servers: BTreeMap<String, Server>,
-    network: Option<Loopback>,
+    network: Option<Shared>,
 }
 
 impl Offer {
@@ -67,6 +70,19 @@ impl Offer {
             given.insert(name.to_owned(), url.to_owned());
         }
         Ok(Self { own, given })
+    }
+
+    /// The servers to start for jobs that need these services, with their images.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub(super) fn servers<'a>(
+        &self,
+        catalog: &'a Catalog,
+        needed: BTreeSet<String>,
+    ) -> Result<Vec<(String, &'a Image)>> {
+        let missing = needed.into_iter().filter(|name| self.own && !self.given.contains_key(name));
+        missing.map(|name| Ok((name.clone(), images::one(catalog, &format!("{ID}{name}"))?))).collect()
     }
 
     /// Whose servers a job gets that needs these: `None` if it needs none, or why it cannot have them.
@@ -97,30 +113,26 @@ enum Whose {
 }
 
 impl Services {
-    /// Starts the servers that jobs need and that nobody has given, side by side, and waits until each is ready or will
-    /// never be.
+    /// Starts these servers side by side, and waits until each is ready or will never be.
     ///
     /// # Errors
-    /// There is no such service; its image is not built; this machine makes no network. A server that does not get ready
-    /// is no error: see [`Services::stop`].
+    /// The image of one is not built; no network can be made. A server that does not get ready is no error: see
+    /// [`Services::stop`].
     pub(super) fn start(
         workspace: &Workspace,
         catalog: &Catalog,
+        place: &Place,
         offer: Offer,
-        needed: &BTreeSet<String>,
+        servers: Vec<(String, &Image)>,
         board: &Board,
     ) -> Result<Self> {
         let mut services = Self { offer, servers: BTreeMap::new(), network: None };
-        let missing = |name: &&String| services.offer.own && !services.offer.given.contains_key(*name);
-        let images: Vec<(&String, &Image)> =
-            needed.iter().filter(missing).map(|name| Ok((name, image(catalog, name)?))).collect::<Result<_>>()?;
-        if images.is_empty() {
-            return Ok(services);
-        }
-        let network = Loopback::new(&boxed::sandbox(workspace)?)?;
-        for (name, image) in images {
-            let server = Server::start(workspace, catalog, name, image, network.network())?;
-            services.servers.insert(name.clone(), server);
+        let Some((_, first)) = servers.first() else { return Ok(services) };
+        let names: Vec<String> = servers.iter().flat_map(|(_, image)| server::names(image)).collect();
+        let network = place.network(workspace, first, &names)?;
+        for (name, image) in servers {
+            let server = Server::start(workspace, catalog, place, &name, image, network.network())?;
+            services.servers.insert(name, server);
         }
         services.network = Some(network);
         for (name, server) in &services.servers {
@@ -170,10 +182,6 @@ impl Services {
         let servers = self.servers.into_values();
         servers.map(Server::stop).collect()
     }
-}
-
-fn image<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Image> {
-    images::one(catalog, &format!("{ID}{name}"))
 }
 
 /// The environment variable that tells a job where a service is.

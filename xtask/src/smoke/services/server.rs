@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use catalog::{Catalog, Image};
 use sandbox::{Cancel, Network, Outcome, Output, Status};
 
-use super::{Case, NAMES, SECONDS, URL, Verdict};
+use super::{Case, NAMES, Place, SECONDS, URL, Verdict};
 use crate::{boxed::Boxed, interrupt, report::text::duration, workspace::Workspace};
 
 /// A server that takes longer than this never gets ready, unless its image says another time.
@@ -28,7 +28,7 @@ pub(super) struct Server {
     pub(super) url: String,
     /// Further names of the loopback address.
     pub(super) names: Vec<String>,
-    image: String,
+    image: Image,
     log: Log,
     begin: Instant,
     limit: Duration,
@@ -84,6 +84,7 @@ impl Server {
     pub(super) fn start(
         workspace: &Workspace,
         catalog: &Catalog,
+        place: &Place,
         name: &str,
         image: &Image,
         network: Network,
@@ -102,8 +103,8 @@ impl Server {
         }
         let mut server = Self {
             url: url.to_owned(),
-            names: label(NAMES).unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
-            image: image.reference.to_string(),
+            names: names(image).collect(),
+            image: image.clone(),
             log: Log { relative: log.strip_prefix(&workspace.root).unwrap_or(&log).to_string(), path: log },
             begin: Instant::now(),
             limit,
@@ -111,11 +112,11 @@ impl Server {
             cancel: Cancel::new(),
             thread: None,
         };
-        server.run(boxed, network)?;
+        server.run(place.clone(), boxed, network)?;
         Ok(server)
     }
 
-    fn run(&mut self, boxed: Boxed, network: Network) -> Result<()> {
+    fn run(&mut self, place: Place, boxed: Boxed, network: Network) -> Result<()> {
         let mut spec = boxed.spec(boxed.argv(&[]), None)?;
         spec.network = network;
         spec.names.clone_from(&self.names);
@@ -127,8 +128,9 @@ impl Server {
             }
         }));
         let (watch, cancel, log) = (Arc::clone(&self.watch), self.cancel.clone(), self.log.clone());
+        let image = self.image.clone();
         self.thread = Some(thread::spawn(move || {
-            let ending = match boxed.run_until(spec, &cancel) {
+            let ending = match place.run(&boxed, &image, &image.id, spec, false, &cancel) {
                 Ok(Outcome { status: Status::Exited(code), .. }) => format!("ended with exit code {code}"),
                 // It was stopped.
                 Ok(_) => return,
@@ -179,11 +181,11 @@ impl Server {
             (None, None) => (Verdict::Skipped("it was stopped before it was ready".to_owned()), self.begin.elapsed()),
         };
         Case {
-            image: self.image.clone(),
+            image: self.image.reference.to_string(),
             again: "--with-services".to_owned(),
             digest: None,
             user: "service".to_owned(),
-            run: format!("{} service", self.image),
+            run: format!("{} service", self.image.reference),
             name: "ready".to_owned(),
             verdict,
             earlier: None,
@@ -201,6 +203,11 @@ impl Drop for Server {
             let _ = thread.join();
         }
     }
+}
+
+/// The further names of the loopback address that the image of a server asks for.
+pub(super) fn names(image: &Image) -> impl Iterator<Item = String> {
+    image.labels.get(NAMES).into_iter().flat_map(|names| names.split_whitespace().map(str::to_owned))
 }
 
 /// The last lines of a log on one line, as `said: "…"; `.
