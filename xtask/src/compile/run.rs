@@ -82,14 +82,7 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
         bail!("the source is not what the table says: expected Spark {}, found {}", wanted.version, pom.version);
     }
     check_versions(session, wanted, pom)?;
-    let script = work.tree().join("dev/make-distribution.sh");
-    let mode = fs::metadata(&script).with_context(|| format!("reading {script}"))?.permissions().mode();
-    if mode & 0o100 == 0 {
-        bail!(
-            "dev/make-distribution.sh is not executable, and so the scripts in bin/ will not be either\n\
-             git keeps these bits and tar does; take the tree from one of them"
-        );
-    }
+    check_modes(&work.tree())?;
     let place = Place::open(session, wanted, args.compile_in, &root)?;
     let arguments = wanted.arguments.clone();
     announce(session, wanted, &arguments, jobs);
@@ -100,6 +93,36 @@ pub(super) fn compile(session: &Session, wanted: &Wanted<'_>, args: &CompileArgs
     keep::keep(session, wanted, &place, &work, pom, seconds)?;
     work.remove()?;
     session.board.say(&format!("compiled  Spark {} in {}", wanted.version, duration(begin.elapsed())));
+    Ok(())
+}
+
+/// Makes sure that what the distribution takes from the tree to be run can be: a compile is too long to find it out at its end.
+fn check_modes(tree: &Utf8Path) -> Result<()> {
+    let dockerfiles = "resource-managers/kubernetes/docker/src/main/dockerfiles/spark";
+    let mut plain = Vec::new();
+    for (folder, in_dist) in
+        [("dev", ""), ("bin", "bin"), ("sbin", "sbin"), (dockerfiles, "kubernetes/dockerfiles/spark")]
+    {
+        let at = tree.join(folder);
+        // Who leaves a folder out is told by what needs it.
+        for entry in at.read_dir_utf8().into_iter().flatten() {
+            let entry = entry.with_context(|| format!("reading {at}"))?;
+            let name = entry.file_name();
+            let runs = name == "make-distribution.sh" || dist::is_program(&Utf8Path::new(in_dist).join(name));
+            let mode = entry.metadata().with_context(|| format!("reading {}", entry.path()))?.permissions().mode();
+            if runs && mode & 0o100 == 0 {
+                plain.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    if !plain.is_empty() {
+        plain.sort();
+        let plain = plain.join(" ");
+        bail!(
+            "the tree has scripts that are not executable, which git and tar keep: {plain}\n\
+             to mend it, in the tree: chmod +x {plain}"
+        );
+    }
     Ok(())
 }
 
@@ -294,6 +317,37 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_that_cannot_be_run_is_found_before_the_compile() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Utf8Path::from_path(folder.path()).unwrap();
+        let dockerfiles = "resource-managers/kubernetes/docker/src/main/dockerfiles/spark";
+        let write = |path: &str, mode| {
+            let path = tree.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for path in ["dev/make-distribution.sh", "bin/spark-submit", "sbin/start-worker.sh"] {
+            write(path, 0o755);
+        }
+        // These are sourced, or another system's, or no program of a distribution.
+        for path in
+            ["bin/load-spark-env.sh", "bin/spark-submit.cmd", "sbin/spark-config.sh", "dev/lint", "bin/README.md"]
+        {
+            write(path, 0o644);
+        }
+        check_modes(tree).unwrap();
+        write(&format!("{dockerfiles}/entrypoint.sh"), 0o644);
+        write("bin/spark-shell", 0o644);
+        let plain = format!("bin/spark-shell {dockerfiles}/entrypoint.sh");
+        let expected = format!(
+            "the tree has scripts that are not executable, which git and tar keep: {plain}\n\
+             to mend it, in the tree: chmod +x {plain}"
+        );
+        assert_eq!(check_modes(tree).unwrap_err().to_string(), expected);
+    }
 
     #[test]
     fn a_first_compile_knows_that_modules_differ() {

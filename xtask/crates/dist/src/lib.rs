@@ -15,7 +15,7 @@ mod parallel;
 mod repository;
 mod tree;
 
-pub use check::{Expect, Problem, check};
+pub use check::{Expect, Problem, check, is_program};
 pub use compare::{Difference, compare};
 pub use error::Error;
 pub use manifest::{Jar, Manifest};

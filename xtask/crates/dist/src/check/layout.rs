@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use camino::Utf8Path;
+
 use super::Checked;
 use crate::{Error, tree::Kind};
 
@@ -46,17 +48,21 @@ fn executables(checked: &mut Checked<'_>) {
     }
     for entry in checked.entries.clone() {
         let Kind::File { executable: false, .. } = entry.kind else { continue };
-        let name = entry.path.file_name().unwrap_or_default();
-        let folder = entry.path.parent().map_or("", |folder| folder.as_str());
-        let runs = match folder {
-            "bin" => !name.contains('.') || name.ends_with(".sh"),
-            "sbin" | "kubernetes/dockerfiles/spark" => name.ends_with(".sh"),
-            _ => false,
-        };
-        if runs && !SOURCED.contains(&name) {
+        if is_program(&entry.path) {
             checked.problem(entry.path, "an executable file", "a file without the executable bits of all");
         }
     }
+}
+
+/// Whether the file at this path of a distribution is one that is run, by its name.
+pub fn is_program(path: &Utf8Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let runs = match path.parent().map_or("", Utf8Path::as_str) {
+        "bin" => !name.contains('.') || name.ends_with(".sh"),
+        "sbin" | "kubernetes/dockerfiles/spark" => name.ends_with(".sh"),
+        _ => false,
+    };
+    runs && !SOURCED.contains(&name)
 }
 
 /// `Spark 3.5.7 (git revision abc) built for Hadoop 3.4.2`, as `make-distribution.sh` writes it.

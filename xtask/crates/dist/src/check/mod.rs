@@ -5,6 +5,8 @@
 mod jars;
 mod layout;
 
+pub use layout::is_program;
+
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
