@@ -17,31 +17,20 @@ shift || true
 cargo build --quiet -p xtask
 xtask=target/debug/xtask
 work=$(mktemp -d)
-daemon=
+source ci/own-engine.sh
 stop() {
-  [ -z "$daemon" ] || { kill "$daemon" 2> /dev/null && wait "$daemon" 2> /dev/null || true; }
-  daemon=
-  { grep -o "$work/[^ ]*" /proc/mounts || true; } | sort -r | while read -r mounted; do umount "$mounted" || true; done
-  rm -rf "$work/docker" "$work/podman" "$work/podman-run" "$work/buildkit" "$work/buildx" "$work/out"
+  end_engine "$work"
+  rm -rf "$work/docker" "$work/podman" "$work/buildkit" "$work/buildx" "$work/out"
 }
 trap 'stop; rm -rf "$work"' EXIT
-export SPARK_IMAGES_OUT=$work/out DOCKER_HOST=unix://$work/docker/sock CONTAINERS_STORAGE_CONF=$work/storage.conf
-export BUILDX_CONFIG=$work/buildx
-printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$work/podman" "$work/podman-run" > "$work/storage.conf"
+export SPARK_IMAGES_OUT=$work/out BUILDX_CONFIG=$work/buildx
 here() { local program; for program; do command -v "$program" > /dev/null || return; done; }
-until_true() { for _ in $(seq 100); do "$@" > /dev/null 2>&1 && return; sleep 0.2; done; tail -n 3 "$work/daemon.log" >&2; exit 1; }
-start_docker() {
-  mkdir -p "$work/docker"
-  "${DOCKERD:-dockerd}" --data-root "$work/docker/data" --host "$DOCKER_HOST" --exec-root "$work/docker/exec" \
-    --pidfile "$work/docker/pid" -b none --iptables=false > "$work/daemon.log" 2>&1 &
-  daemon=$!
-  until_true docker info
-}
+until_true() { for _ in $(seq 100); do "$@" > /dev/null 2>&1 && return; sleep 0.2; done; tail -n 3 "$work/buildkitd.log" >&2; exit 1; }
 start_bake() {
   mkdir -p "$work/buildkit"
   buildkitd --root "$work/buildkit" --addr "unix://$work/buildkit/sock" --oci-worker-net host --containerd-worker=false \
-    > "$work/daemon.log" 2>&1 &
-  daemon=$!
+    > "$work/buildkitd.log" 2>&1 &
+  engine_pid=$!
   until_true buildctl --addr "unix://$work/buildkit/sock" debug workers
   "${buildx[@]}" create --name bench --driver remote "unix://$work/buildkit/sock" > "$work/said"
 }
@@ -70,7 +59,10 @@ printf '%-10s%10s%10s%15s\n' engine cold warm "nothing to do"
 for _ in $(seq "$rounds"); do
   for engine in "${engines[@]}"; do
     stop
-    case $engine in docker | bake) "start_$engine" ;; esac
+    case $engine in
+      docker | podman) own_engine "$engine" "$work/$engine" || { echo "$engine: $why"; continue; } ;;
+      bake) start_bake ;;
+    esac
     cold=$(seconds build "$engine")
     again=$(for _ in 1 2 3 4 5; do seconds build "$engine"; done | sort -n | sed -n 3p)
     forget "$engine" > "$work/said" 2>&1

@@ -67,6 +67,12 @@ say "cargo xtask smoke"
 
 say "jobs against real servers"
 "${clean[@]}" HOME="$work/home" ci/services.sh
+"${clean[@]}" HOME="$work/home" cargo xtask audit 'service-*'
+
+say "the same in Docker"
+# Docker's own client knows its engine; another one may want a plugin for it.
+env -u CI HOME="$work/home" PATH="/usr/bin:$PATH" ci/smoke-engine.sh docker runtime:iceberg jdbc-drivers --spark 4.1.0 \
+  --only session --only s3a --only jdbc_services
 
 say "cargo xtask gc: nothing goes that a build needs"
 "${clean[@]}" HOME="$work/home" cargo xtask gc --yes
@@ -82,6 +88,7 @@ HOME="$work/home" ci/bench.sh 1 || echo "the benchmarks could not be run to thei
 say "for another processor too, and no program of the wrong one"
 "${clean[@]}" HOME="$work/home" cargo xtask build-layers runtime:baseline --spark 3.5.7 --platform linux/amd64,linux/arm64
 ci/platforms.py target/spark-images/images
+"${clean[@]}" HOME="$work/home" cargo xtask audit --platform linux/arm64
 
 say "a registry: push, kill, pull; TLS, a password, tokens"
 # The real registry is installed here, if it is not there: with the whole PATH.

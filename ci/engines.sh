@@ -2,27 +2,21 @@
 # Builds the base and a small image on it with real engines, compares them with what the assembler makes, loads the
 # assembler's into the engines, runs one, and kills a load to see the next one complete. Some two minutes on two cores.
 #
-#   sudo ci/engines.sh [DOCKERD]
+#   sudo ci/engines.sh
 #
-# DOCKERD (or dockerd on PATH) is started here, with folders of its own, and stopped at the end. Podman, buildah and ctr are
+# dockerd (or what DOCKERD names) is started here, with folders of its own, and stopped at the end. Podman, buildah and ctr are
 # taken where they are; what is not there is skipped, in a line that says so. Needs a checkout whose files are fetched
 # (`cargo xtask fetch base`), root, and no network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 skip() { echo "engines: skipped: $*"; }
 [ "$(id -u)" = 0 ] || { skip "dockerd and a storage of one's own need root"; exit 0; }
-dockerd=${1:-dockerd}
 xtask=${XTASK:-target/debug/xtask}
 [ -x "$xtask" ] || cargo build --quiet -p xtask
 work=$(mktemp -d)
 export SPARK_IMAGES_OUT=$work/out
-daemon=
-clean() {
-  [ -z "$daemon" ] || { kill "$daemon" 2> /dev/null && wait "$daemon" 2> /dev/null || true; }
-  { grep -o "$work/[^ ]*" /proc/mounts || true; } | sort -r | while read -r mounted; do umount "$mounted" || true; done
-  rm -rf "$work"
-}
-trap clean EXIT
+source ci/own-engine.sh
+trap 'end_engine "$work"; rm -rf "$work"' EXIT
 fail() { echo "engines: FAILED: $*" >&2; exit 1; }
 
 # An image of our own, with what engines do in ways of their own: modes, owners, links, a user, a folder that is there.
@@ -70,17 +64,9 @@ build
 probe=$(mktemp -p "$work")
 tried() { "$@" > "$probe" 2>&1 || { cat "$probe" >&2; return 1; }; }
 
-if command -v "$dockerd" > /dev/null && command -v docker > /dev/null; then
-  d=$work/docker
-  mkdir "$d"
-  export DOCKER_HOST=unix://$d/sock
-  "$dockerd" --data-root "$d/data" --host "$DOCKER_HOST" --exec-root "$d/exec" --pidfile "$d/pid" -b none --iptables=false \
-    > "$d/log" 2>&1 &
-  daemon=$!
-  for _ in $(seq 100); do docker info > /dev/null 2>&1 && break; kill -0 "$daemon" 2> /dev/null || break; sleep 0.2; done
-  if ! docker info > /dev/null 2>&1; then
-    skip "dockerd does not start here: $(grep -o 'msg=.*' "$d/log" | tail -n 1)"
-  elif ! build --engine docker --plan > /dev/null 2> "$probe" || ! build --engine docker 2> "$probe"; then
+d=$work/docker
+if own_engine docker "$d"; then
+  if ! build --engine docker --plan > /dev/null 2> "$probe" || ! build --engine docker 2> "$probe"; then
     grep -q "cannot build these images" "$probe" || { cat "$probe" >&2; fail "docker"; }
     skip "docker: $(tail -n +2 "$probe" | head -n 1)"
   else
@@ -110,18 +96,13 @@ if command -v "$dockerd" > /dev/null && command -v docker > /dev/null; then
       skip "containerd: no ctr, or none of dockerd's own"
     fi
   fi
-  kill "$daemon" && wait "$daemon" 2> /dev/null || true
-  daemon=
+  end_engine "$d"
 else
-  skip "docker: no $dockerd, or no docker"
+  skip "docker: $why"
 fi
 
-if command -v podman > /dev/null; then
+if own_engine podman "$work/podman"; then
   echo "== podman"
-  printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$work/podman" "$work/podman-run" > "$work/storage.conf"
-  # Podman asks for more files and processes than a container that this runs in may have.
-  printf '[containers]\ndefault_ulimits = ["nofile=%s", "nproc=%s"]\n' "$(ulimit -Sn):$(ulimit -Hn)" 1024:1024 > "$work/containers.conf"
-  export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
   build --engine podman
   build --engine podman | grep -c cached | grep -qx 2 || fail "podman built again what it has"
   ci/differential/same.sh podman "${images[@]}"
@@ -137,6 +118,6 @@ if command -v podman > /dev/null; then
     tr '\n' ' ' | grep -qx 'deep 1234567 ' || fail "podman run"
   podman rmi -af > /dev/null
 else
-  skip "podman: it is not here"
+  skip "podman: $why"
 fi
 echo "engines: all of it is the same"

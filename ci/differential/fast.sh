@@ -18,18 +18,11 @@ if [ -n "${DOCKER_HOST:-}" ] && docker info > /dev/null 2>&1; then
   TOOLS=docker ci/differential/compare.sh "${cases[@]}"
 elif has dockerd; then
   home=$(mktemp -d)
-  setsid dockerd --data-root "$home/data" --host "unix://$home/sock" --exec-root "$home/exec" --pidfile "$home/pid" \
-    -b none --iptables=false > "$home/log" 2>&1 &
-  pid=$!
-  stop() { kill "$pid" 2> /dev/null || true; wait "$pid" 2> /dev/null || true; rm -rf "$home"; }
-  trap stop EXIT
+  source ci/own-engine.sh
+  trap 'end_engine "$home"; rm -rf "$home"' EXIT
   # Docker's own client knows its engine; another one may want a plugin for it.
-  export DOCKER_HOST=unix://$home/sock DOCKER=/usr/bin/docker
-  for _ in $(seq 300); do
-    "$DOCKER" info > /dev/null 2>&1 && break
-    kill -0 "$pid" 2> /dev/null || skip "dockerd does not run here: $(tail -n 1 "$home/log")"
-    sleep 0.1
-  done
+  export DOCKER=/usr/bin/docker
+  own_engine docker "$home" || skip "$why"
   TOOLS=docker ci/differential/compare.sh "${cases[@]}"
 elif has buildah; then
   TOOLS=buildah ci/differential/compare.sh "${cases[@]}"

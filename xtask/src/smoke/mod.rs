@@ -41,8 +41,6 @@ use twins::Twins;
 
 /// What is said of a start that Ctrl-C kept from happening.
 const INTERRUPTED: &str = "interrupted";
-/// A uid that no image knows, as OpenShift gives them; its group is 0.
-const RANDOM_UID: u32 = 1_000_650_000;
 
 /// An image that is tested.
 #[derive(Debug, Clone)]

@@ -16,6 +16,11 @@ use crate::{
     workspace::Workspace,
 };
 
+/// A uid that no image knows, as OpenShift gives them; its group is 0.
+const RANDOM_UID: u32 = 1_000_650_000;
+/// The same for an engine without root, whose containers have 65,536 uids if `/etc/subuid` is as `useradd` writes it.
+const ROOTLESS_UID: u32 = 60_650;
+
 /// Where jobs and their servers run.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
@@ -27,6 +32,8 @@ pub(crate) enum Place {
         prefix: String,
         /// Whether jobs that use a GPU see those of the machine.
         gpus: bool,
+        /// Whether it knows a range of uids only.
+        rootless: bool,
     },
 }
 
@@ -52,7 +59,7 @@ impl Place {
                 engine.remove(&name)?;
             }
         }
-        Ok(Self::Engine { engine, prefix, gpus })
+        Ok(Self::Engine { engine, prefix, gpus, rootless: engine.is_rootless() })
     }
 
     /// Makes sure that the engine has these images, as they were built.
@@ -95,6 +102,14 @@ impl Place {
     /// Whether the kernel enforces no owner and no group in what runs here.
     pub(super) fn uid_emulated(&self, boxed: &Boxed) -> bool {
         matches!(self, Self::Sandbox) && boxed.uid_emulated()
+    }
+
+    /// A uid that no image knows.
+    pub(super) fn random_uid(&self) -> u32 {
+        match self {
+            Self::Engine { rootless: true, .. } => ROOTLESS_UID,
+            Self::Engine { .. } | Self::Sandbox => RANDOM_UID,
+        }
     }
 
     /// Whether jobs that use a GPU see one.

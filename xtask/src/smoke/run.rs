@@ -8,7 +8,7 @@ use catalog::Catalog;
 use sandbox::{Identity, Mount, Outcome, Output, Spec, Status};
 
 use super::{
-    Case, INTERRUPTED, RANDOM_UID, Run, User, Verdict, What, file_name,
+    Case, INTERRUPTED, Run, User, Verdict, What, file_name,
     jobs::{DEFAULTS, EVENTS, IN_IMAGE, Jobs, Wishes},
     permissions,
     place::Place,
@@ -33,7 +33,7 @@ pub(super) struct Bench<'a> {
 pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
     let Bench { workspace, catalog, place, jobs, services } = *bench;
     let boxed = Boxed::open(workspace, catalog, run.target.image, run.target.platform)?;
-    let who = identity(&boxed, run.user)?;
+    let who = identity(&boxed, run.user, place.random_uid())?;
     let (argv, wishes, expected) = match &run.what {
         What::Permissions => {
             let verdict = permissions::judge(&boxed.root, &who, &run.target.smoke)?;
@@ -95,10 +95,10 @@ pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
     Ok(cases.into_iter().map(finish).collect())
 }
 
-fn identity(boxed: &Boxed, user: User) -> Result<Identity> {
+fn identity(boxed: &Boxed, user: User, random: u32) -> Result<Identity> {
     Ok(match user {
         User::Image => Identity::of(&boxed.root, &boxed.config.config.user)?,
-        User::Random => Identity::unknown(RANDOM_UID),
+        User::Random => Identity::unknown(random),
     })
 }
 

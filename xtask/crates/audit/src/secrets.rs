@@ -3,6 +3,8 @@
 //! A pattern is a beginning that is rare in texts, and a check of what follows. What is found is never repeated in full: a
 //! report must not spread it.
 
+use std::net::IpAddr;
+
 use memchr::memmem;
 
 /// Files that are larger are no configuration.
@@ -183,7 +185,7 @@ pub(crate) fn is_secret_variable(name: &str, value: &str) -> bool {
         && !value.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether a text holds an address with a password in it, and where.
+/// Whether a text holds an address with a password in it, and of whom. One that leads to no other machine gives nothing away.
 pub(crate) fn password_in_url(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -192,6 +194,7 @@ pub(crate) fn password_in_url(text: &str) -> Option<&str> {
         if let Some((user, host)) = authority.rsplit_once('@')
             && let Some((name, password)) = user.split_once(':')
             && !host.is_empty()
+            && !is_local(host)
             && !password.is_empty()
             && !password.starts_with(['$', '<', '{', '*'])
         {
@@ -199,6 +202,14 @@ pub(crate) fn password_in_url(text: &str) -> Option<&str> {
         }
     }
     None
+}
+
+/// Whether `HOST[:PORT]` is the machine itself, or of a domain that no network has (RFC 6761).
+fn is_local(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.is_loopback())
+        || name.rsplit('.').next().is_some_and(|last| matches!(last, "localhost" | "test"))
 }
 
 #[cfg(test)]
@@ -270,8 +281,18 @@ mod tests {
     fn a_password_in_an_address_is_found() {
         assert_eq!(password_in_url("git clone https://me:s3cret@example.org/x"), Some("me"));
         assert_eq!(password_in_url("a://b c://me:s3cret@host"), Some("me"));
-        for text in ["https://example.org:443/a@b", "https://me@example.org", "https://me:${PW}@example.org", "://", ""]
-        {
+        assert_eq!(password_in_url("mysql://me:s3cret@127.0.0.1.example.org:3306/x"), Some("me"));
+        for text in [
+            "https://example.org:443/a@b",
+            "https://me@example.org",
+            "https://me:${PW}@example.org",
+            "://",
+            "",
+            "mysql://me:s3cret@127.0.0.1:3306/x",
+            "mysql://me:s3cret@[::1]:3306/x",
+            "https://me:s3cret@localhost/x",
+            "https://me:s3cret@s3.test:9000/x",
+        ] {
             assert_eq!(password_in_url(text), None, "{text}");
         }
     }

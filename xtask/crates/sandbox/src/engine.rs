@@ -113,7 +113,7 @@ impl Engine {
         if let Network::Of { .. } = container.network {
             return Err(self.cannot_join());
         }
-        let argv = self.vector(&container, self.is_rootless());
+        let argv = self.vector(&container, self.root_is_caller());
         let streams = Streams { stdin: Stdin::Null.into(), stdout: container.stdout, stderr: container.stderr };
         self.run_client(&argv, &container.name, streams, None, cancel)
     }
@@ -180,22 +180,28 @@ impl Engine {
         }
     }
 
-    /// Whether the engine's root is the caller.
-    fn is_rootless(self) -> bool {
+    /// Whether it runs without root, and its containers with a range of uids that the caller was given.
+    pub fn is_rootless(self) -> bool {
+        let (asked, yes) = match self {
+            Self::Docker => ("{{.SecurityOptions}}", "rootless"),
+            Self::Podman => ("{{.Host.Security.Rootless}}", "true"),
+        };
+        self.client(&["info", "--format", asked]).is_ok_and(|said| said.contains(yes))
+    }
+
+    /// Whether the root of its containers is the caller.
+    fn root_is_caller(self) -> bool {
         match self {
-            Self::Docker => {
-                let options = self.client(&["info", "--format", "{{.SecurityOptions}}"]);
-                options.is_ok_and(|options| options.contains("rootless"))
-            }
+            Self::Docker => self.is_rootless(),
             Self::Podman => true,
         }
     }
 
-    fn vector(self, container: &Container, rootless: bool) -> Vec<String> {
+    fn vector(self, container: &Container, root_is_caller: bool) -> Vec<String> {
         let mut argv: Vec<String> = [self.program(), "run", "--rm", "--name", &container.name].map(String::from).into();
         argv.push(network(&container.network));
         // Files in mounted folders get the owner of whoever called.
-        argv.push(match rootless {
+        argv.push(match root_is_caller {
             true => "--user=0:0".to_owned(),
             false => format!("--user={}:{}", rustix::process::getuid(), rustix::process::getgid()),
         });
