@@ -115,7 +115,7 @@ pub(crate) struct Case {
 }
 
 /// Runs the jobs of these images, `jobs` at once as far as they fit into memory, and returns a case for each check. Jobs that
-/// need a service run where it is offered. What would show the same in two images runs in the first one.
+/// need a service run where it is offered. What would show the same in two images runs in one of them.
 pub(crate) fn smoke(
     workspace: &Workspace,
     catalog: &Catalog,

@@ -1,9 +1,9 @@
 //! Starts that would show the same twice: the same process over the same layers, with the same settings.
 //!
 //! An image may add nothing but labels or a tag to another one (`python-deps:...-base`). What was seen in the one holds in
-//! the other; the report says where it was seen.
+//! the other; the report says where it was seen. A session with more checks answers for one with fewer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result};
 use assemble::oci::{Container, ImageConfig};
@@ -15,7 +15,7 @@ use crate::{images::not_built, platform::oci, workspace::Workspace};
 
 /// Which starts show the same, by their numbers.
 pub(super) struct Twins {
-    /// For every start the first one that shows the same: often itself.
+    /// For every start the one that shows the same, or more: often itself.
     pub(super) first: Vec<usize>,
     /// The digest of the manifest of each start's image.
     digests: Vec<Digest>,
@@ -28,15 +28,26 @@ impl Twins {
     /// An image is not built, or its documents cannot be read.
     pub(super) fn find(workspace: &Workspace, catalog: &Catalog, runs: &[Run<'_>]) -> Result<Self> {
         let layout = workspace.open_layout()?;
-        let (mut first, mut digests, mut seen) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut digests, mut alike) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         for (index, run) in runs.iter().enumerate() {
             let (image, platform) = (run.target.image, run.target.platform);
             let found = layout
                 .lookup_for(&image.reference.to_string(), &oci(platform))?
                 .with_context(|| not_built(catalog, image, platform))?;
             let config = layout.documents(&found)?.1;
-            first.push(*seen.entry(shown(&run.what, run.user, &run.target.smoke, config)).or_insert(index));
+            alike.entry(shown(&run.what, run.user, &run.target.smoke, config)).or_default().push(index);
             digests.push(found.digest);
+        }
+        let mut first: Vec<usize> = (0..runs.len()).collect();
+        for mut group in alike.into_values() {
+            // Who is asked most comes first.
+            group.sort_by_key(|index| Reverse(runs[*index].target.smoke.checks.len()));
+            for (at, &index) in group.iter().enumerate() {
+                let Run { what, target, .. } = &runs[index];
+                let answers =
+                    |other: &usize| first[*other] == *other && answers(what, &runs[*other].target.smoke, &target.smoke);
+                first[index] = group[..at].iter().copied().find(answers).unwrap_or(index);
+            }
         }
         Ok(Self { first, digests })
     }
@@ -44,6 +55,8 @@ impl Twins {
     /// The cases of a start, from those of its first twin.
     pub(super) fn cases(&self, runs: &[Run<'_>], index: usize, cases: &[Case]) -> Vec<Case> {
         let (run, first) = (&runs[index], &runs[self.first[index]]);
+        let (asked, more) = (&run.target.smoke.checks, &first.target.smoke.checks);
+        let is_own = |case: &&Case| asked.contains(&case.name) || !more.contains(&case.name);
         let own = |case: &Case| {
             let again = case.again.strip_prefix(&first.target.again).unwrap_or_default();
             Case {
@@ -56,16 +69,24 @@ impl Twins {
                 ..case.clone()
             }
         };
-        if self.first[index] == index { cases.to_vec() } else { cases.iter().map(own).collect() }
+        if self.first[index] == index { cases.to_vec() } else { cases.iter().filter(is_own).map(own).collect() }
     }
 }
 
-/// All that what a start shows depends on. Labels are not seen from inside of a container.
+/// Whether a start that is asked `one` shows all that another one, which is alike, is asked.
+fn answers(what: &What, one: &Smoke, asked: &Smoke) -> bool {
+    !matches!(what, What::Session)
+        || asked.checks.iter().all(|check| one.checks.contains(check))
+            && asked.expect.iter().all(|(key, value)| one.expect.get(key) == Some(value))
+}
+
+/// All that what a start shows depends on; of a session without what it is asked. Labels are not seen from inside of a
+/// container.
 fn shown(what: &What, user: User, smoke: &Smoke, config: ImageConfig) -> String {
-    let Smoke { checks, writable, readable, expect, defaults, jobs: _ } = smoke;
+    let Smoke { checks: _, writable, readable, expect, defaults, jobs: _ } = smoke;
     let asked = match what {
         What::Permissions => format!("{writable:?} {readable:?}"),
-        What::Session => format!("{checks:?} {expect:?} {defaults:?}"),
+        What::Session => format!("{defaults:?}"),
         What::Job(job) => format!("{job} {expect:?} {defaults:?}"),
     };
     let container = Container { labels: BTreeMap::new(), ..config.config };
@@ -93,7 +114,6 @@ mod tests {
         let env = container(Container { env: vec!["A=1".to_owned()], ..Container::default() });
         for other in [
             of(&What::Session, User::Random, &smoke, &env),
-            of(&What::Session, User::Random, &more, &config),
             of(&What::Session, User::Image, &smoke, &config),
             of(&What::Job("session".to_owned()), User::Random, &smoke, &config),
         ] {
@@ -102,5 +122,21 @@ mod tests {
         // What only a session is asked does not count for a job.
         let job = What::Job("sparkpi.sh".to_owned());
         assert_eq!(of(&job, User::Random, &smoke, &config), of(&job, User::Random, &more, &config));
+        assert!(answers(&job, &smoke, &more));
+    }
+
+    #[test]
+    fn a_session_answers_for_one_that_asks_less_and_expects_the_same() {
+        let asked = |checks: &[&str], expect: &[(&str, &str)]| Smoke {
+            checks: checks.iter().map(|check| (*check).to_owned()).collect(),
+            expect: expect.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            ..Smoke::default()
+        };
+        let more = asked(&["hadoop", "jdbc"], &[("HADOOP", "3"), ("JDBC", "a b")]);
+        let less = asked(&["hadoop"], &[("HADOOP", "3")]);
+        let session = |one: &Smoke, other: &Smoke| answers(&What::Session, one, other);
+        assert!(session(&more, &less) && session(&more, &more) && !session(&less, &more));
+        assert!(!session(&more, &asked(&["hadoop"], &[("HADOOP", "2")])));
+        assert!(!session(&more, &asked(&["jdbc", "azure"], &[])));
     }
 }
