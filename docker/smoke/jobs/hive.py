@@ -34,7 +34,7 @@ def hive():
     equal("lines of the file", ["1|Ada", "2|Grace"], sorted(line.value for line in lines))
     equal("rows", [(1, "Ada"), (2, "Grace")], sorted(map(tuple, session.table("h").collect())))
     # Hive's own UDFs use it in 2.3.9, of Spark 3.5, and not in 2.3.10, of Spark 4.1: others that are written for Hive do.
-    java_class(session, "org.codehaus.jackson.map.ObjectMapper")
+    java_class(session, smoke.JACKSON_1)
     return "metastore, table, SerDe table, UDFJson, Jackson 1"
 
 

@@ -1,5 +1,5 @@
-"""k8s_app.py FOLDER [ARG...]: the application of k8s_cluster.py. Prints what driver and executor were given, a sum, and,
-once its executor is gone, the same sum from another one.
+"""k8s_app.py FOLDER [ARG...]: the application of k8s_cluster.py. Prints what driver and executor were given, which class of
+the old Jackson the executor has, a sum, and, once its executor is gone, the same sum from another one.
 """
 
 import os
@@ -7,6 +7,8 @@ import sys
 import time
 
 from pyspark.sql import SparkSession
+
+import smoke
 
 
 def on_executor(rows):
@@ -29,6 +31,7 @@ rows = context.parallelize(range(1000), 1)
 ((total, text, options),) = rows.mapPartitions(on_executor).collect()
 print("executor-options", repr(options), flush=True)
 print("executor-text", repr(text), flush=True)
+print("executor-jackson", smoke.executor_class(session, smoke.JACKSON_1), flush=True)
 print("sum", total, flush=True)
 
 

@@ -107,6 +107,7 @@ def driver():
             equal(f"{where}'s text", repr(TEXT), wait_for(f"the {where}'s text", lambda w=where: said(f"{w}-text")))
             equal(f"{where}'s options", repr(["one two", 'say "x"']), said(f"{where}-options"))
         equal("sum", "499500", wait_for("a sum", lambda: said("sum")))
+        equal("executor-jackson", f"class {smoke.JACKSON_1}", said("executor-jackson"))
     except BaseException:
         stop.set()
         raise

@@ -70,6 +70,20 @@ def java_class(session, name):
     return jvm.java.lang.Class.forName(name, True, jvm.java.lang.Thread.currentThread().getContextClassLoader())
 
 
+# What UDFs were written with that are written for Hive. Spark 3.5 has it among its jars, 4.1 in a folder of its own.
+JACKSON_1 = "org.codehaus.jackson.map.ObjectMapper"
+
+
+def executor_class(session, name):
+    """Loads a class in an executor, and what came of it; without a column in it, the driver would do so."""
+    try:
+        frame = session.range(1).selectExpr(f"reflect('java.lang.Class', 'forName', concat('{name}', repeat('$', int(id))))")
+        return frame.first()[0]
+    except Exception as error:  # judged by its text
+        lacks = f"ClassNotFoundException: {name}"
+        return f"an executor: {lacks if lacks in causes(error) + str(error) else one_line(error)}"
+
+
 def events():
     """Settings for an event log that the report draws, if whoever runs the jobs wants one: one plain file."""
     folder = os.environ.get("SMOKE_EVENTS")

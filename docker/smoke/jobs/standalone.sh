@@ -37,7 +37,8 @@ wait "${pids[two]}" 2> /dev/null
 unset 'pids[two]'
 touch "$logs/killed"
 wait "$driver" || fail "the job ended with $? after a worker was killed"
-grep -qx 'sum 4950, 2 executors' "$logs/said" || fail "expected 'sum 4950, 2 executors', found: $(head -c 300 "$logs/said")"
+wanted='sum 4950, 2 executors, class org.codehaus.jackson.map.ObjectMapper'
+grep -qxF "$wanted" "$logs/said" || fail "expected '$wanted', found: $(head -c 300 "$logs/said")"
 metrics="$(get "http://127.0.0.1:$master_ui/metrics/master/prometheus")"
 grep -q '^metrics_master_aliveWorkers_Value{[^}]*} 1$' <<< "$metrics" ||
   fail "the master's Prometheus page does not count one worker: $(grep -i workers <<< "$metrics")"

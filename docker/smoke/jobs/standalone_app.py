@@ -1,7 +1,8 @@
 """standalone_app.py FOLDER: a job with a shuffle whose last stage waits until FOLDER/killed is there.
 
 Once two executors each hold a task of that stage, FOLDER/ready is made; whoever started this then kills one of them. Its
-tasks and its part of the shuffle have to be made again. Prints the sum, and how many executors took part.
+tasks and its part of the shuffle have to be made again. Prints the sum, how many executors took part, and which class of
+the old Jackson an executor has.
 """
 
 import os
@@ -11,6 +12,8 @@ import time
 import urllib.request
 
 from pyspark.sql import SparkSession
+
+import smoke
 
 folder = sys.argv[1]
 session = SparkSession.builder.getOrCreate()
@@ -45,5 +48,5 @@ while context._jsc.sc().getExecutorMemoryStatus().size() < 3:
     time.sleep(0.1)
 pairs = context.parallelize(range(100), 4).map(lambda n: (n % 10, n)).groupByKey(2)
 total = pairs.mapPartitions(begin).sum()
-print(f"sum {total}, {len(os.listdir(f'{folder}/executors'))} executors")
+print(f"sum {total}, {len(os.listdir(f'{folder}/executors'))} executors, {smoke.executor_class(session, smoke.JACKSON_1)}")
 session.stop()
