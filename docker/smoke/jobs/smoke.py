@@ -126,7 +126,7 @@ MISSING = ("NoClassDefFoundError", "ClassNotFoundException", "NoSuchMethodError"
 
 
 def fails_with(words, call):
-    """Calls what must fail because nothing answers: the error has to hold one of `words`, and none of a missing class.
+    """Calls what must fail, be it because nothing answers: the error has to hold one of `words`, and none of a missing class.
 
     A class that is there says little: only a call that gets as far as the network has loaded all that it needs.
     """
@@ -141,4 +141,4 @@ def fails_with(words, call):
             if word in text:
                 return word
         raise AssertionError(f"expected one of {words}, found: {text[:600]}") from error
-    raise AssertionError("the call succeeded though nothing can answer")
+    raise AssertionError("the call succeeded and had to fail")
