@@ -96,7 +96,7 @@ def session_catalog():
     return "Iceberg's table and Spark's own"
 
 
-def main():
+def start():
     global session
     catalogs = {
         "spark.sql.catalog.local": "org.apache.iceberg.spark.SparkCatalog",
@@ -115,7 +115,6 @@ def main():
         "spark.hadoop.fs.s3a.path.style.access": "true",
     }
     session = smoke.local_session(**catalogs)
-    smoke.run([("iceberg_local", local), ("iceberg_tables", s3), ("iceberg_session", session_catalog)])
 
 
-main()
+smoke.run([("iceberg_local", local), ("iceberg_tables", s3), ("iceberg_session", session_catalog)], before=start)

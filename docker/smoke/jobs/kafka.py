@@ -84,10 +84,9 @@ def token():
     return f"{len(names)} providers"
 
 
-def main():
+def start():
     global session
     session = smoke.local_session()
-    smoke.run([("kafka_batch", batch), ("kafka", stream), ("kafka_token", token)])
 
 
-main()
+smoke.run([("kafka_batch", batch), ("kafka", stream), ("kafka_token", token)], before=start)

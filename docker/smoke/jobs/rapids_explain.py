@@ -1,3 +1,4 @@
+# smoke: checks=rapids_explain,rapids_classes,rapids_default
 """The RAPIDS plugin without a GPU: it loads, takes the shim that the table says, and explains what would run on the GPU.
 
 Whether the plugin is on without being asked for is part of the promise: it is only where it knows this Spark itself.
@@ -67,6 +68,11 @@ def rapids_explain():
     return f"{len(on_gpu)} operators would run on the GPU: {', '.join(sorted(on_gpu))}"
 
 
-# `explainOnly` wants no GPU, so no executor is asked for one.
-session = smoke.local_session(**{"spark.plugins": PLUGIN, "spark.rapids.sql.mode": "explainOnly"})
-smoke.run([(check.__name__, check) for check in (rapids_explain, rapids_classes, rapids_default)])
+def start():
+    global session
+    # `explainOnly` wants no GPU, so no executor is asked for one.
+    session = smoke.local_session(**{"spark.plugins": PLUGIN, "spark.rapids.sql.mode": "explainOnly"})
+
+
+session = None
+smoke.run([(check.__name__, check) for check in (rapids_explain, rapids_classes, rapids_default)], before=start)

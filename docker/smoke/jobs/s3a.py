@@ -166,7 +166,7 @@ def sdk():
     return f"{len(two)} classes of version 2, none of version 1, of {len(loaded)} loaded"
 
 
-def main():
+def start():
     global session
     settings = {f"spark.hadoop.{name}": value for name, value in conf(committer__name="magic").items()}
     session = smoke.local_session(**settings, **{
@@ -175,9 +175,8 @@ def main():
         "spark.sql.parquet.output.committer.class":
             "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
     })
-    smoke.run([
-        ("s3a", magic), ("s3a_overwrite", overwrite), ("s3a_multipart", multipart), ("s3a_virtual_host", virtual_host),
-        ("s3a_delete", delete), ("s3a_wrong_key", wrong_key), ("s3a_sdk", sdk)])
 
 
-main()
+smoke.run([
+    ("s3a", magic), ("s3a_overwrite", overwrite), ("s3a_multipart", multipart), ("s3a_virtual_host", virtual_host),
+    ("s3a_delete", delete), ("s3a_wrong_key", wrong_key), ("s3a_sdk", sdk)], before=start)

@@ -36,9 +36,17 @@ class Skip(Exception):
     """A check that cannot be made here, with the reason."""
 
 
-def run(checks):
-    """Runs (name, function) pairs, reports each and ends the process."""
+def run(checks, before=None):
+    """Runs (name, function) pairs, reports each and ends the process. `before` makes what all of them need, a session: where
+    it fails, so has the first check, and the job ends."""
     failed = 0
+    try:
+        if before:
+            before()
+    except Exception as error:  # as below
+        traceback.print_exc()
+        print(f"not ok {checks[0][0]} {one_line(error)}", flush=True)
+        sys.exit(1)
     for name, check in checks:
         try:
             evidence = check()
