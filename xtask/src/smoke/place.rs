@@ -1,11 +1,12 @@
 //! Where jobs run: in the sandbox, or in containers of an engine that has the images.
 
-use std::{collections::BTreeMap, path::Path, process};
+use std::{collections::BTreeMap, fs, path::Path, process};
 
 use anyhow::{Context as _, Result, bail};
 use blob::Digest;
+use camino::Utf8Path;
 use catalog::{Catalog, Image, Platform};
-use sandbox::{Cancel, Engine, Loopback, Network, Outcome, Pause, Spec};
+use sandbox::{Cancel, Engine, Loopback, Network, Outcome, Pause, Spec, Status};
 
 use crate::{
     boxed::{self, Boxed, HOSTNAME, container_engine},
@@ -20,6 +21,9 @@ use crate::{
 const RANDOM_UID: u32 = 1_000_650_000;
 /// The same for an engine without root, whose containers have 65,536 uids if `/etc/subuid` is as `useradd` writes it.
 const ROOTLESS_UID: u32 = 60_650;
+
+/// How Docker and Podman end when it was not the command that failed.
+const REFUSED: i32 = 125;
 
 /// Where jobs and their servers run.
 #[derive(Debug, Clone)]
@@ -115,6 +119,17 @@ impl Place {
     /// Whether jobs that use a GPU see one.
     pub(super) fn has_gpus(&self) -> bool {
         matches!(self, Self::Engine { gpus: true, .. })
+    }
+
+    /// Why the engine itself, by what it logged, started no container; nothing if it did.
+    pub(super) fn refusal(&self, outcome: &Outcome, log: &Utf8Path) -> Option<String> {
+        let Self::Engine { engine, .. } = self else { return None };
+        if outcome.status != Status::Exited(REFUSED) || !outcome.stdout.is_empty() {
+            return None;
+        }
+        let said = fs::read_to_string(log).unwrap_or_default();
+        let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+        Some(format!("{engine} did not start the job: {line}"))
     }
 
     /// A network for servers and jobs, in which these names lead to itself. `image` is one that runs here.

@@ -72,6 +72,10 @@ pub(super) fn run(bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Case>> {
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let relative = log.strip_prefix(&workspace.root).unwrap_or(&log).to_string();
     let user = label(run, &wishes, outcome.uid_emulated);
+    if let Some(why) = place.refusal(&outcome, &log) {
+        let case = run.case("start", Verdict::Failed(why));
+        return Ok(vec![Case { digest: Some(boxed.digest), user, log: Some(relative), ..case }]);
+    }
     let mut cases = read(&stdout, &expected, &ending(&outcome, &wishes));
     if gpus {
         // It was given what it needs.

@@ -43,6 +43,8 @@ struct Entry {
     paths: Vec<Pattern>,
     jars: Vec<Pattern>,
     classes: Vec<Pattern>,
+    /// It is about a Spark that was compiled, and so of no use where none was.
+    of_source: bool,
     text: String,
 }
 
@@ -65,6 +67,7 @@ struct Raw {
     jars: Vec<String>,
     #[serde(default)]
     classes: Vec<String>,
+    origin: Option<String>,
     reason: String,
 }
 
@@ -123,11 +126,13 @@ impl Exceptions {
         }
     }
 
-    /// Entries that excused nothing. Where `all` images were judged, every such entry; else those whose jars or paths
-    /// were there.
+    /// Entries that excused nothing. Where `all` images were judged, every such entry, but for those about a compiled
+    /// Spark; else those whose jars or paths were there.
     pub fn unused(&self, all: bool) -> Vec<Finding> {
         let (used, seen) = (self.used.borrow(), self.seen.borrow());
-        let unused = |(place, _): &(usize, &Entry)| !used.contains(place) && (all || seen.contains(place));
+        let unused = |(place, entry): &(usize, &Entry)| {
+            !used.contains(place) && (all && !entry.of_source || seen.contains(place))
+        };
         let finding = |(_, entry): (usize, &Entry)| {
             let place = Place { path: FILE.to_owned(), line: Some(entry.line), ..Place::default() };
             let message = format!("the exception for `{}` excuses nothing: {}", entry.rule.id(), entry.text);
@@ -160,10 +165,14 @@ impl Entry {
         if !of_class && (raw.paths.is_empty() || !raw.jars.is_empty() || !raw.classes.is_empty()) {
             return Err(format!("an exception for `{}` names `paths`, and no `jars` or `classes`", rule.id()));
         }
+        if raw.origin.as_ref().is_some_and(|origin| origin != "source") {
+            return Err("`origin` can be \"source\": the exception is about a Spark that was compiled".to_owned());
+        }
+        let of_source = raw.origin.is_some();
         let text = [&raw.paths[..], &raw.jars, &raw.classes].concat().join(", ");
         let patterns = |texts: &[String]| texts.iter().map(|text| pattern(text)).collect::<Result<Vec<_>, _>>();
         let (paths, jars, classes) = (patterns(&raw.paths)?, patterns(&raw.jars)?, patterns(&raw.classes)?);
-        Ok(Self { line, rule, paths, jars, classes, text })
+        Ok(Self { line, rule, paths, jars, classes, of_source, text })
     }
 }
 
@@ -186,9 +195,21 @@ mod tests {
         assert!(of("setuid", "jars = [\"x\"]\nreason = \"r\"").contains("names `paths`"));
         assert!(of("duplicate-class", "paths = [\"x\"]\nreason = \"r\"").contains("names `jars`"));
         assert!(of("setuid", "paths = [\"[\"]\nreason = \"r\"").contains("`[` is no pattern"));
+        assert!(of("setuid", "paths = [\"x\"]\norigin = \"release\"\nreason = \"r\"").contains("`origin` can be"));
         assert!(of("setuid", "paths = [\"x\"]").contains("missing field `reason`"));
         assert!(Exceptions::parse("[[allow-in-tree]]\nrule = \"x\"\nreason = \"r\"", Scope::Images).is_err());
         assert!(of("setuid", "path = [\"x\"]\nreason = \"r\"").contains("unknown field `path`"));
+    }
+
+    #[test]
+    fn an_exception_about_a_compiled_spark_is_no_finding_where_none_was_compiled() {
+        let text = "[[allow]]\nrule = \"duplicate-class\"\njars = [\"a.jar\"]\norigin = \"source\"\nreason = \"r\"\n";
+        let exceptions = Exceptions::parse(text, Scope::Images).unwrap();
+        assert_eq!(exceptions.unused(true).len(), 0);
+        exceptions.see_jars(["a.jar"].into_iter());
+        assert_eq!(exceptions.unused(true).len(), 1);
+        assert!(exceptions.excuse_class(["a.jar", "a.jar"], "A.class"));
+        assert_eq!(exceptions.unused(true).len(), 0);
     }
 
     #[test]

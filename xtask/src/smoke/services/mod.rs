@@ -9,7 +9,7 @@ mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use catalog::{Catalog, Image};
 use sandbox::{Network, Spec};
 
@@ -18,7 +18,7 @@ use super::{
     Case, Verdict,
     place::{Place, Shared},
 };
-use crate::{images, report::progress::Board, workspace::Workspace};
+use crate::{report::progress::Board, workspace::Workspace};
 
 /// What an image of a service is called, before its name.
 const ID: &str = "service-";
@@ -82,7 +82,11 @@ impl Offer {
         needed: BTreeSet<String>,
     ) -> Result<Vec<(String, &'a Image)>> {
         let missing = needed.into_iter().filter(|name| self.own && !self.given.contains_key(name));
-        missing.map(|name| Ok((name.clone(), images::one(catalog, &format!("{ID}{name}"))?))).collect()
+        let image = |name: String| {
+            let image = catalog.images().iter().find(|image| image.id.strip_prefix(ID) == Some(&name));
+            Ok((name.clone(), image.with_context(|| format!("there is no image with the id `{ID}{name}`"))?))
+        };
+        missing.map(image).collect()
     }
 
     /// Whose servers a job gets that needs these: `None` if it needs none, or why it cannot have them.
