@@ -76,10 +76,13 @@ impl<'a> Knowledge<'a> {
         Ok(known)
     }
 
-    /// The archives of the lock that instructions of this image unpack, if the store has them.
+    /// The archives of the lock that instructions of this image and its ancestors unpack, if the store has them.
     fn archives_of(&self, target: &Target<'_>) -> Vec<Digest> {
-        let stages = self.locked.stages(target.platform, target.image);
-        let artifacts = stages.flat_map(|stage| self.locked.artifacts(target.platform, target.image, stage));
+        let images = self.catalog.with_ancestors(&[target.image.reference.clone()].into());
+        let stages = images
+            .iter()
+            .flat_map(|&image| self.locked.stages(target.platform, image).map(move |stage| (image, stage)));
+        let artifacts = stages.flat_map(|(image, stage)| self.locked.artifacts(target.platform, image, stage));
         let archives = artifacts.filter(|artifact| artifact.id.to_string().ends_with(ARCHIVE));
         archives.map(|artifact| artifact.sha256).filter(|digest| self.store.path_of(digest).exists()).collect()
     }
