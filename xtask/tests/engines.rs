@@ -443,18 +443,7 @@ fn jobs_run_in_containers_of_what_was_built() {
     assert_eq!(refused.code, Some(1));
     refused.says("docker lacks what was built here: runtime:3.5-3.5.7");
     refused.says("cargo xtask load runtime:3.5-3.5.7 --to docker");
-    let services = engine.run(&repository, &[&smoke[..], &["--with-services"]].concat());
-    assert_eq!(services.code, Some(1));
-    services.says("--service NAME=URL");
-
-    let images = repository.path("target/spark-images/images");
-    let read = |digest: &str| -> serde_json::Value {
-        let blob = images.join("blobs/sha256").join(digest.trim_matches('"').trim_start_matches("sha256:"));
-        serde_json::from_slice(&fs::read(blob).unwrap()).unwrap()
-    };
-    let digests = repository.digests();
-    let (_, digest) = digests.iter().find(|(name, _)| name.contains("runtime")).unwrap();
-    engine.put("id", read(digest)["config"]["digest"].as_str().unwrap());
+    engine.put("id", &config_of(&repository, "runtime"));
     engine.calls();
     let run = engine.ok(&repository, &smoke);
     run.says("3 passed, 0 failed, 0 skipped");
@@ -485,4 +474,62 @@ fn jobs_run_in_containers_of_what_was_built() {
     let calls = engine.calls();
     let removed: Vec<&String> = calls.iter().filter(|call| call.starts_with("docker rm ")).collect();
     assert_eq!(removed, [&format!("docker rm --force --volumes {dead}")]);
+}
+
+#[test]
+fn servers_and_their_jobs_share_a_network_and_a_gpu_that_is_not_given_is_no_pass() {
+    let repository = fetched();
+    repository.replace("docker/runtime/image.toml", "[[stage]]", "[[smoke]]\njobs = [\"x.sh\"]\n[[stage]]");
+    repository.write("docker/smoke/jobs/x.sh", "#!/bin/sh\n# smoke: gpu service=echo\n");
+    let image = "id = \"service-echo\"\nname = \"service-echo\"\nabout = \"a\"\ntags = [\"1\"]\n[labels]\n\"io.spark-images.service.url\" = \"echo://localhost\"\n[[stage]]\ninto = \"bin/\"\nfolder = \"bin\"\n";
+    repository.write("docker/echo/image.toml", image);
+    repository.write("docker/echo/bin/start", "");
+    repository.write("docker/echo/Dockerfile", "FROM scratch\nCOPY bin/ /bin/\n");
+    repository.ok(&["build-layers"]);
+    let engine = StandIns::of(&["docker"]);
+    engine.put("runtime", &config_of(&repository, "runtime"));
+    engine.put("service", &config_of(&repository, "service-echo"));
+    engine.put("instead/docker-image", "case $all in *service-echo*) kept service ;; *) kept runtime ;; esac");
+    engine.put("instead/docker-ps", "true");
+    let run = "case $all in *--detach*) echo id ;; *service-echo*) echo 'ready now'; exec sleep 600 ;; *) echo 'skip x no GPU' ;; esac";
+    engine.put("instead/docker-run", run);
+    let smoke = ["smoke", "runtime", "--engine", "docker", "--with-services", "--only", "x"];
+    engine.ok(&repository, &smoke).says("1 passed, 0 failed, 1 skipped");
+    let calls = engine.calls();
+    let runs: Vec<&String> = calls.iter().filter(|call| call.starts_with("docker run ")).collect();
+    let [pause, service, job] = runs.as_slice() else { panic!("{runs:#?}") };
+    let name = pause.split(' ').find(|word| word.starts_with("spark-images-smoke-")).unwrap();
+    assert!(
+        pause.contains("--network=none") && pause.ends_with("--entrypoint=sleep service-echo:1 infinity"),
+        "{pause}"
+    );
+    for run in [service, job] {
+        assert!(run.contains(&format!("--network=container:{name} ")) && !run.contains("--hostname"), "{run}");
+    }
+    assert!(job.contains("--env=SERVICE_ECHO=echo://localhost ") && !job.contains("--gpus"), "{job}");
+    let removed = calls.iter().filter(|call| call.starts_with("docker rm ")).count();
+    assert_eq!(removed, 2, "the server and what holds the network: {calls:#?}");
+
+    // What was given what it needs skips nothing, and an engine that starts nothing is quoted.
+    let given = engine.run(&repository, &[&smoke[..], &["--gpus"]].concat());
+    assert_eq!(given.code, Some(1));
+    given.says("x: with --gpus: no GPU");
+    given.says("next: cargo xtask smoke runtime:3.5-3.5.7 --engine docker --gpus --with-services");
+    assert!(engine.calls().iter().any(|call| call.contains("--gpus=all") && !call.contains("service-echo:1")));
+    let refuse = format!("case $all in *--gpus*) echo 'docker: no device driver' >&2; exit 125 ;; esac; {run}");
+    engine.put("instead/docker-run", &refuse);
+    let refused = engine.run(&repository, &[&smoke[..], &["--gpus"]].concat());
+    refused.says("start: docker did not start the job: docker: no device driver");
+    let sandbox = repository.run(&["smoke", "runtime", "--gpus"]);
+    sandbox.says("`--gpus` needs an engine");
+}
+
+/// The digest of a built image's configuration.
+fn config_of(repository: &Repository, image: &str) -> String {
+    let images = repository.path("target/spark-images/images");
+    let digests = repository.digests();
+    let (_, digest) = digests.iter().find(|(name, _)| name.contains(image)).unwrap();
+    let blob = images.join("blobs/sha256").join(digest.trim_matches('"').trim_start_matches("sha256:"));
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(blob).unwrap()).unwrap();
+    manifest["config"]["digest"].as_str().unwrap().to_owned()
 }
