@@ -131,7 +131,7 @@ pub(crate) fn smoke(
     let own = servers.iter().map(|(_, image)| (*image, catalog.table.default_platform()));
     let images = runs.iter().map(|run| (run.target.image, run.target.platform)).chain(own);
     place.require(workspace, catalog, images)?;
-    let services = Services::start(workspace, catalog, place, offer, servers, board)?;
+    let services = Services::start(workspace, catalog, place, &files, offer, servers, board)?;
     let bench = run::Bench { workspace, catalog, place, jobs: &files, services: &services };
     let twins = Twins::find(workspace, catalog, runs)?;
     let firsts: Vec<usize> = (0..runs.len()).filter(|index| twins.first[*index] == *index).collect();

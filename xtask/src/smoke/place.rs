@@ -8,6 +8,7 @@ use camino::Utf8Path;
 use catalog::{Catalog, Image, Platform};
 use sandbox::{Cancel, Engine, Loopback, Network, Outcome, Pause, Spec, Status};
 
+use super::Jobs;
 use crate::{
     boxed::{self, Boxed, HOSTNAME, container_engine},
     flags::EngineFlag,
@@ -133,12 +134,18 @@ impl Place {
     }
 
     /// A network for servers and jobs, in which these names lead to itself. `image` is one that runs here.
-    pub(super) fn network(&self, workspace: &Workspace, image: &Image, names: &[String]) -> Result<Shared> {
+    pub(super) fn network(
+        &self,
+        workspace: &Workspace,
+        jobs: &Jobs,
+        image: &Image,
+        names: &[String],
+    ) -> Result<Shared> {
         Ok(match self {
             Self::Sandbox => Shared::Loopback(Loopback::new(&boxed::sandbox(workspace)?)?),
             Self::Engine { engine, prefix, .. } => {
                 let (image, name) = (image.reference.to_string(), container(prefix, "network"));
-                Shared::Pause(Pause::start(*engine, &image, &name, HOSTNAME, names)?)
+                Shared::Pause(Pause::start(*engine, &image, &name, HOSTNAME, names, jobs.path().join("hosts"))?)
             }
         })
     }

@@ -5,11 +5,13 @@
 use std::{
     collections::BTreeMap,
     env, fmt,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
 use blob::Digest;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     Cancel, Error, Mount, Network, Outcome, Output, Spec, Status, Stdin, Unsupported,
@@ -51,6 +53,7 @@ pub struct Container {
 pub struct Pause {
     engine: Engine,
     name: String,
+    hosts: Utf8PathBuf,
 }
 
 impl fmt::Display for Engine {
@@ -216,8 +219,14 @@ impl Engine {
         argv.extend(spec.user.groups.iter().map(|group| format!("--group-add={group}")));
         argv.push(format!("--workdir={}", spec.cwd));
         argv.push(network(&spec.network));
-        if !matches!(spec.network, Network::OfContainer { .. }) {
-            argv.extend(hosts(&spec.hostname, &spec.names));
+        match (&spec.network, self) {
+            // Docker gives what joins a container that one's names; Podman gives it neither these nor others.
+            (Network::OfContainer { .. }, Self::Docker) => {}
+            (Network::OfContainer { hosts, .. }, Self::Podman) => {
+                argv.extend([format!("--hostname={}", spec.hostname), "--no-hosts".to_owned()]);
+                argv.push(format!("--mount=type=bind,source={hosts},target=/etc/hosts,readonly"));
+            }
+            _ => argv.extend(hosts(&spec.hostname, &spec.names)),
         }
         if gpus {
             // Podman and the engines after it take the name of NVIDIA's CDI specification; Docker's own flag works with
@@ -278,24 +287,37 @@ impl Engine {
 }
 
 impl Pause {
-    /// Starts it, with nothing but a loopback interface, `hostname` and `names` being names of it. The image has a `sleep`.
+    /// Starts it, with nothing but a loopback interface, `hostname` and `names` being names of it, which it writes to the file
+    /// `hosts`. The image has a `sleep`.
     ///
     /// # Errors
-    /// What the engine said.
-    pub fn start(engine: Engine, image: &str, name: &str, hostname: &str, names: &[String]) -> Result<Self, Error> {
+    /// What the engine said; the file cannot be written.
+    pub fn start(
+        engine: Engine,
+        image: &str,
+        name: &str,
+        hostname: &str,
+        names: &[String],
+        hosts: Utf8PathBuf,
+    ) -> Result<Self, Error> {
+        let words = [hostname].into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+        fs::write(&hosts, format!("127.0.0.1\tlocalhost {words}\n::1\tlocalhost\n"))
+            .map_err(Error::io("writing", hosts.clone()))?;
+        fs::set_permissions(&hosts, Permissions::from_mode(0o644))
+            .map_err(Error::io("opening to all", hosts.clone()))?;
         let mut arguments: Vec<String> =
             ["run", "--detach", "--rm", "--network=none", "--name", name].map(String::from).into();
-        arguments.extend(hosts(hostname, names));
+        arguments.extend(self::hosts(hostname, names));
         arguments.extend(["--entrypoint=sleep", image, "infinity"].map(String::from));
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let started = engine.client(&words);
         started.map_err(|cause| Error::Setup(format!("making a network for containers of {engine}: {cause}")))?;
-        Ok(Self { engine, name: name.to_owned() })
+        Ok(Self { engine, name: name.to_owned(), hosts })
     }
 
     /// What a [`Spec`] joins it by.
     pub fn network(&self) -> Network {
-        Network::OfContainer { name: self.name.clone() }
+        Network::OfContainer { name: self.name.clone(), hosts: self.hosts.clone() }
     }
 }
 
@@ -312,7 +334,7 @@ fn network(network: &Network) -> String {
         Network::None => "--network=none".to_owned(),
         // The network of a process was refused before.
         Network::Host | Network::Of { .. } => "--network=host".to_owned(),
-        Network::OfContainer { name } => format!("--network=container:{name}"),
+        Network::OfContainer { name, .. } => format!("--network=container:{name}"),
     }
 }
 
@@ -392,8 +414,13 @@ mod tests {
         for word in ["--network=none", "--hostname=sandbox", "--add-host=s3.test:127.0.0.1"] {
             assert!(own.iter().any(|other| other == word), "{word}: {own:?}");
         }
-        let shared = words(Engine::Docker, Network::OfContainer { name: "pause".to_owned() }, true);
+        let of_pause = Network::OfContainer { name: "pause".to_owned(), hosts: "/tmp/hosts".into() };
+        let shared = words(Engine::Docker, of_pause.clone(), true);
         assert!(shared.iter().any(|word| word == "--network=container:pause"), "{shared:?}");
+        let hosts = words(Engine::Podman, of_pause, false);
+        for word in ["--no-hosts", "--mount=type=bind,source=/tmp/hosts,target=/etc/hosts,readonly"] {
+            assert!(hosts.iter().any(|other| other == word), "{word}: {hosts:?}");
+        }
         // Engines refuse them beside the network of another container.
         assert!(!shared.iter().any(|word| word.contains("host=") || word.contains("hostname=")), "{shared:?}");
         let gpu = |words: Vec<String>| words.into_iter().find(|word| word.contains("gpu"));

@@ -105,7 +105,7 @@ fn check(spec: &Spec) -> Result<(), Error> {
     if let Some(text) = texts.into_iter().find(|text| text.contains('\0')) {
         return wrong(format!("{text:?} cannot be given to a command: it holds a NUL"));
     }
-    if let Network::OfContainer { name } = &spec.network {
+    if let Network::OfContainer { name, .. } = &spec.network {
         return wrong(format!("a box cannot join the network of the container {name}"));
     }
     let is_name_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

@@ -108,6 +108,8 @@ pub enum Network {
     OfContainer {
         /// The container's name.
         name: String,
+        /// A file with its names of hosts.
+        hosts: Utf8PathBuf,
     },
 }
 

@@ -15,7 +15,7 @@ use sandbox::{Network, Spec};
 
 use self::server::Server;
 use super::{
-    Case, Verdict,
+    Case, Jobs, Verdict,
     place::{Place, Shared},
 };
 use crate::{report::progress::Board, workspace::Workspace};
@@ -126,6 +126,7 @@ impl Services {
         workspace: &Workspace,
         catalog: &Catalog,
         place: &Place,
+        jobs: &Jobs,
         offer: Offer,
         servers: Vec<(String, &Image)>,
         board: &Board,
@@ -133,7 +134,7 @@ impl Services {
         let mut services = Self { offer, servers: BTreeMap::new(), network: None };
         let Some((_, first)) = servers.first() else { return Ok(services) };
         let names: Vec<String> = servers.iter().flat_map(|(_, image)| server::names(image)).collect();
-        let network = place.network(workspace, first, &names)?;
+        let network = place.network(workspace, jobs, first, &names)?;
         for (name, image) in servers {
             let server = Server::start(workspace, catalog, place, &name, image, network.network())?;
             services.servers.insert(name, server);
