@@ -44,5 +44,9 @@ own_engine() {
 end_engine() {
   [ -z "$engine_pid" ] || { kill "$engine_pid" 2> /dev/null && wait "$engine_pid" 2> /dev/null || true; }
   engine_pid=
-  { grep -o "$1/[^ ]*" /proc/mounts || true; } | sort -r | while read -r mounted; do umount "$mounted" || true; done
+  # Podman has no daemon that ends them.
+  [ ! -e "$1/storage.conf" ] || podman rm --all --force > /dev/null 2>&1 || true
+  awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mounted; do
+    umount "$mounted" || true
+  done
 }

@@ -469,11 +469,14 @@ fn jobs_run_in_containers_of_what_was_built() {
         [&words[..4], &[pid.to_string().as_str()], &words[5..]].concat().join("-")
     };
     let (dead, alive) = (of(u32::MAX), of(std::process::id()));
-    engine.put("names", &format!("{dead}\n{alive}\nother\n"));
+    // What holds a network goes after those that share it: its name ends in the digest of `network`.
+    let end = name.rsplit('-').next().unwrap();
+    let network = dead.replace(end, &blob::Digest::of(b"network").hex()[..12]);
+    engine.put("names", &format!("{network}\n{dead}\n{alive}\nother\n"));
     engine.ok(&repository, &smoke);
     let calls = engine.calls();
     let removed: Vec<&String> = calls.iter().filter(|call| call.starts_with("docker rm ")).collect();
-    assert_eq!(removed, [&format!("docker rm --force --volumes {dead}")]);
+    assert_eq!(removed, [&dead, &network].map(|name| format!("docker rm --force --volumes {name}")).each_ref());
 }
 
 #[test]

@@ -26,6 +26,9 @@ const ROOTLESS_UID: u32 = 60_650;
 /// How Docker and Podman end when it was not the command that failed.
 const REFUSED: i32 = 125;
 
+/// The title of what holds the network of servers.
+const NETWORK: &str = "network";
+
 /// Where jobs and their servers run.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
@@ -58,11 +61,15 @@ impl Place {
         engine.probe()?;
         let store = kept_folder(workspace, &open_store()?);
         let prefix = format!("spark-images-smoke-{}-", &Digest::of(store.as_str().as_bytes()).hex()[..12]);
-        for name in engine.containers(&prefix)? {
+        let mut left = engine.containers(&prefix)?;
+        left.retain(|name| {
             let pid = name[prefix.len()..].split('-').next().unwrap_or_default();
-            if !Path::new("/proc").join(pid).exists() {
-                engine.remove(&name)?;
-            }
+            !Path::new("/proc").join(pid).exists()
+        });
+        // Podman keeps a container whose network others share.
+        left.sort_by_key(|name| name.ends_with(&mark(NETWORK)));
+        for name in left {
+            engine.remove(&name)?;
         }
         Ok(Self::Engine { engine, prefix, gpus, rootless: engine.is_rootless() })
     }
@@ -144,7 +151,7 @@ impl Place {
         Ok(match self {
             Self::Sandbox => Shared::Loopback(Loopback::new(&boxed::sandbox(workspace)?)?),
             Self::Engine { engine, prefix, .. } => {
-                let (image, name) = (image.reference.to_string(), container(prefix, "network"));
+                let (image, name) = (image.reference.to_string(), container(prefix, NETWORK));
                 Shared::Pause(Pause::start(*engine, &image, &name, HOSTNAME, names, jobs.path().join("hosts"))?)
             }
         })
@@ -182,5 +189,10 @@ impl Shared {
 
 /// What a container of this process is called.
 fn container(prefix: &str, title: &str) -> String {
-    format!("{prefix}{}-{}", process::id(), &Digest::of(title.as_bytes()).hex()[..12])
+    format!("{prefix}{}{}", process::id(), mark(title))
+}
+
+/// How its name ends.
+fn mark(title: &str) -> String {
+    format!("-{}", &Digest::of(title.as_bytes()).hex()[..12])
 }
