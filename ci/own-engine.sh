@@ -2,7 +2,7 @@
 # An engine of a script's own, in a folder: nobody else's images, containers or daemon are touched. Sourced.
 #
 #   own_engine docker|podman FOLDER   starts it, and its client finds it; not 0 where it is not, and $why says why
-#   end_engine FOLDER                 stops what was started, and unmounts what is left
+#   end_engine FOLDER                 stops what was started there or below, and unmounts what is left
 #
 # DOCKERD and DOCKER name other programs than these two.
 
@@ -44,8 +44,10 @@ own_engine() {
 end_engine() {
   [ -z "$engine_pid" ] || { kill "$engine_pid" 2> /dev/null && wait "$engine_pid" 2> /dev/null || true; }
   engine_pid=
-  # Podman has no daemon that ends them.
-  [ ! -e "$1/storage.conf" ] || podman rm --all --force > /dev/null 2>&1 || true
+  # Podman has no daemon that ends its containers. Without the file it would take those of its user.
+  if [[ ${CONTAINERS_STORAGE_CONF:-} == "$1"/* && -e $CONTAINERS_STORAGE_CONF ]]; then
+    podman rm --all --force > /dev/null 2>&1 || true
+  fi
   awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mounted; do
     umount "$mounted" || true
   done

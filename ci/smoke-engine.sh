@@ -24,7 +24,7 @@ loads=$("${smoke[@]}" "$@" 2>&1 | sed -n 's/^to load it: cargo xtask //p') || tr
 
 containers() { "$engine" ps --all --quiet | wc -l; }
 # Waits until a run has so many containers.
-reach() { until [ "$(containers)" -ge "$1" ]; do kill -0 "$2"; sleep 0.2; done; }
+reach() { until [ "$(containers)" -ge "$1" ]; do kill -0 "$2" || { cat "$work/said"; exit 1; }; sleep 0.2; done; }
 
 # With a job and the servers that it needs there are three.
 for signal in INT KILL; do
